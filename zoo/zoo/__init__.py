@@ -1,0 +1,88 @@
+"""Zoo: data in; a ranked, costed, pinned list of checkpoints to start from out.
+
+The names below are the public API, with :mod:`zoo.hookspecs`, :mod:`zoo.types` and
+:mod:`zoo.testing`. They are imported on first use, so that ``import zoo`` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from zoo.hookspecs import HOOK_API, hookimpl
+
+if TYPE_CHECKING:
+    from zoo.api import load_probe, recommend, score
+    from zoo.catalogue import Catalogue
+    from zoo.errors import InputError, NotApplicable, ZooError
+    from zoo.host import PluginHost
+    from zoo.registry import Registry
+    from zoo.settings import Settings
+    from zoo.types import (
+        EstimatorSpec,
+        Features,
+        ModelEntry,
+        ModelRef,
+        Probe,
+        Ranking,
+        RuntimeSpec,
+        Score,
+        SourceSpec,
+    )
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "zoo.api": ("load_probe", "recommend", "score"),
+    "zoo.catalogue": ("Catalogue",),
+    "zoo.errors": ("InputError", "NotApplicable", "ZooError"),
+    "zoo.host": ("PluginHost",),
+    "zoo.registry": ("Registry",),
+    "zoo.settings": ("Settings",),
+    "zoo.types": (
+        "EstimatorSpec",
+        "Features",
+        "ModelEntry",
+        "ModelRef",
+        "Probe",
+        "Ranking",
+        "RuntimeSpec",
+        "Score",
+        "SourceSpec",
+    ),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "HOOK_API",
+    "Catalogue",
+    "EstimatorSpec",
+    "Features",
+    "InputError",
+    "ModelEntry",
+    "ModelRef",
+    "NotApplicable",
+    "PluginHost",
+    "Probe",
+    "Ranking",
+    "Registry",
+    "RuntimeSpec",
+    "Score",
+    "Settings",
+    "SourceSpec",
+    "ZooError",
+    "hookimpl",
+    "load_probe",
+    "recommend",
+    "score",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'zoo' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,138 @@
+"""Names -> specs -> objects: what the installed plugins provide, and how to get at it."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from zoo.errors import InputError, PluginError, unknown_name
+from zoo.types.specs import (
+    AmalgamatorSpec,
+    CommandSpec,
+    DistillerSpec,
+    EstimatorSpec,
+    GrowerSpec,
+    ProbeSpec,
+    ReporterSpec,
+    RuntimeSpec,
+    SourceSpec,
+    Spec,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from zoo.host import PluginHost
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of thing a plugin provides."""
+
+    noun: str
+    hook: str
+    spec: type[Spec]
+
+
+KINDS = (
+    Kind("source", "zoo_sources", SourceSpec),
+    Kind("runtime", "zoo_runtimes", RuntimeSpec),
+    Kind("probe", "zoo_probes", ProbeSpec),
+    Kind("estimator", "zoo_estimators", EstimatorSpec),
+    Kind("amalgamator", "zoo_amalgamators", AmalgamatorSpec),
+    Kind("distiller", "zoo_distillers", DistillerSpec),
+    Kind("grower", "zoo_growers", GrowerSpec),
+    Kind("reporter", "zoo_reporters", ReporterSpec),
+    Kind("command", "zoo_commands", CommandSpec),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Provided:
+    """A spec, and the plugin that it came from."""
+
+    spec: Any
+    plugin: str
+
+
+class Catalogue:
+    """Everything the host's plugins provide, by kind and name.
+
+    The first plugin to claim a name keeps it, ours before a stranger's; a later claim is a
+    recorded failure, never a silent replacement.
+    """
+
+    def __init__(self, host: PluginHost) -> None:
+        self.host = host
+        self._found: dict[str, dict[str, Provided]] = {}
+
+    def provided(self, noun: str) -> Mapping[str, Provided]:
+        """Map each name of one kind to what provides it."""
+        if noun not in self._found:
+            kind = next(each for each in KINDS if each.noun == noun)
+            found = self._found[noun] = {}
+            for plugin, spec in sorted(self.host.collect(kind.hook), key=_ours_first):
+                if not isinstance(spec, kind.spec):
+                    message = f"{kind.hook} returned {spec!r}, which is no {kind.spec.__name__}."
+                    self.host.refuse(message, plugin=plugin, stage=kind.hook)
+                elif spec.name in found:
+                    owner = found[spec.name].plugin
+                    message = f"the {noun} {spec.name!r} is already provided by {owner}."
+                    self.host.refuse(message, plugin=plugin, stage=kind.hook)
+                else:
+                    found[spec.name] = Provided(spec, plugin)
+        return self._found[noun]
+
+    def specs(self, noun: str) -> dict[str, Any]:
+        """Map each name of one kind to its spec."""
+        return {name: each.spec for name, each in self.provided(noun).items()}
+
+    def spec(self, noun: str, name: str) -> Any:
+        """Give one spec.
+
+        Raises:
+            UnknownNameError: with the nearest name and the list of all.
+        """
+        known = self.provided(noun)
+        if name not in known:
+            raise unknown_name(noun, name, known, f"zoo plugins list --hook zoo_{noun}s")
+        return known[name].spec
+
+    def create(self, noun: str, name: str, options: Mapping[str, Any] | None = None) -> Any:
+        """Import what a spec points at and build it with the person's options."""
+        return build(self.spec(noun, name), options)
+
+
+def build(spec: Spec, options: Mapping[str, Any] | None = None) -> Any:
+    """Import a spec's target and call it with options, which are checked by name first.
+
+    Raises:
+        PluginError: the target cannot be imported.
+        InputError: an option it does not have.
+    """
+    module, _, attribute = spec.target.partition(":")
+    try:
+        target = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise PluginError(f"{spec.name!r} cannot be loaded from {spec.target}: {error}.") from error
+    known = options_of(target)
+    for name in options or {}:
+        if name not in known:
+            listed = ", ".join(sorted(known)) or "none"
+            raise InputError(
+                f"{spec.name!r} has no option {name!r}. Options: {listed}.",
+                f"zoo plugins show {spec.name}",
+            )
+    return target(**(options or {}))
+
+
+def options_of(target: Any) -> dict[str, inspect.Parameter]:
+    """Read the options of a spec's object: the keyword parameters of its ``__init__``."""
+    parameters = inspect.signature(target).parameters.values()
+    return {each.name: each for each in parameters if each.kind is each.KEYWORD_ONLY}
+
+
+def _ours_first(claim: tuple[str, Any]) -> bool:
+    return not claim[0].startswith("zoo-reuse:")

@@ -1,0 +1,143 @@
+"""Everything a plugin can do. Read this file first.
+
+A plugin is a module that an entry point of the group ``zoo.v1`` names. It implements any of the
+hooks below with ``@zoo.hookimpl``; an implementation asks only for the parameters it wants.
+
+Three kinds of hooks: *collect* hooks advertise specs and import nothing heavy; *decide* hooks
+answer a question, and the first answer that is not None wins; *event* hooks are told what
+happened and return nothing. Return sequences, never generators: a generator would fail after the
+host has stopped watching.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pluggy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from zoo.types import (
+        AmalgamatorSpec,
+        Candidate,
+        CommandSpec,
+        DistillerSpec,
+        EstimatorSpec,
+        GrowerSpec,
+        ModelEntry,
+        ModelRef,
+        ProbeSpec,
+        ProbeSummary,
+        Ranking,
+        ReporterSpec,
+        RuntimeSpec,
+        ScoreRecord,
+        SourceSpec,
+    )
+
+#: Major version of the hook contract; also the suffix of the entry-point group.
+HOOK_API = 1
+GROUP = f"zoo.v{HOOK_API}"
+
+hookspec = pluggy.HookspecMarker("zoo")
+hookimpl = pluggy.HookimplMarker("zoo")
+
+
+# Collect: called once at start-up. Return specs; import nothing heavy.
+
+
+@hookspec
+def zoo_sources() -> Sequence[SourceSpec]:
+    """Advertise places that checkpoints come from, each with the scheme of its references."""
+    return ()
+
+
+@hookspec
+def zoo_runtimes() -> Sequence[RuntimeSpec]:
+    """Advertise runtimes that can open checkpoints and tap their layers."""
+    return ()
+
+
+@hookspec
+def zoo_probes() -> Sequence[ProbeSpec]:
+    """Advertise readers of data layouts."""
+    return ()
+
+
+@hookspec
+def zoo_estimators() -> Sequence[EstimatorSpec]:
+    """Advertise transferability estimators and data-free priors."""
+    return ()
+
+
+@hookspec
+def zoo_amalgamators() -> Sequence[AmalgamatorSpec]:
+    """Advertise ways to make one student of several teachers."""
+    return ()
+
+
+@hookspec
+def zoo_distillers() -> Sequence[DistillerSpec]:
+    """Advertise ways to move what a teacher knows into a student."""
+    return ()
+
+
+@hookspec
+def zoo_growers() -> Sequence[GrowerSpec]:
+    """Advertise ways to make a checkpoint wider or deeper."""
+    return ()
+
+
+@hookspec
+def zoo_reporters() -> Sequence[ReporterSpec]:
+    """Advertise ways to explain a ranking."""
+    return ()
+
+
+@hookspec
+def zoo_commands() -> Sequence[CommandSpec]:
+    """Advertise click commands that join ``zoo``."""
+    return ()
+
+
+# Decide: the first answer that is not None wins.
+
+
+@hookspec(firstresult=True)
+def zoo_resolve(reference: str) -> ModelRef | None:
+    """Turn a text that no source's scheme claims into a reference, or return None."""
+
+
+@hookspec(firstresult=True)
+def zoo_select_runtime(
+    entry: ModelEntry, device: str, available: Sequence[RuntimeSpec]
+) -> str | None:
+    """Name the runtime for one checkpoint, or return None to leave it to the others."""
+
+
+# Exclude: every implementation is asked, before any download.
+
+
+@hookspec
+def zoo_exclude_candidates(
+    candidates: Sequence[Candidate], probe: ProbeSummary, limits: Mapping[str, object]
+) -> Mapping[str, str]:
+    """Map the reference of each candidate to leave out to the reason, one short phrase.
+
+    ``limits`` holds what the person asked for: ``max_size`` in bytes, ``license``.
+    """
+    return {}
+
+
+# Events.
+
+
+@hookspec
+def zoo_score_recorded(record: ScoreRecord) -> None:
+    """React to one finished cell of the table."""
+
+
+@hookspec
+def zoo_ranking_ready(ranking: Ranking) -> None:
+    """React to a finished ranking, before it is printed."""

@@ -1,0 +1,215 @@
+"""The objects behind the specs: small protocols, no base class to inherit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy.typing as npt
+
+    from zoo.types.features import Features
+    from zoo.types.model import Candidate, Checkpoint, ModelEntry
+    from zoo.types.probe import Probe
+    from zoo.types.score import Score
+
+
+class Estimator(Protocol):
+    """Predicts how well a checkpoint would transfer, without training it."""
+
+    def score(self, features: Features) -> Score:
+        """Score one layer of one model.
+
+        Raises:
+            NotApplicable: the method has nothing to say about this input; the table shows a dash.
+        """
+        ...
+
+
+@runtime_checkable
+class ManyLabels(Protocol):
+    """An estimator that scores many label sets at once, on one factorisation (optional)."""
+
+    def score_many(
+        self, features: Features, labels: Sequence[npt.NDArray[Any]]
+    ) -> npt.NDArray[Any]:
+        """Scores (B,) of the same activations under B label arrays shaped like the labels."""
+        ...
+
+
+class Prior(Protocol):
+    """Scores a checkpoint from its registry entry alone."""
+
+    def score_entry(self, entry: ModelEntry) -> Score:
+        """Score without any data; ``Score.note`` is the reason shown beside it."""
+        ...
+
+
+class Source(Protocol):
+    """Finds checkpoints and brings them to this machine."""
+
+    def inspect(self, candidate: Candidate) -> ModelEntry:
+        """Complete an entry without downloading a weight: config, header, sizes, licence.
+
+        Raises:
+            CheckpointError: unsafe or unusable (no safetensors, remote code, ...).
+            OfflineError: offline, and not in the cache.
+        """
+        ...
+
+    def fetch(self, candidate: Candidate) -> Checkpoint:
+        """Bring the files here, verified against their digests; cached files cost nothing.
+
+        Raises:
+            CheckpointError, HubError, OfflineError: with what to do.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeOptions:
+    """What a person may say about their data; None or empty means: guess, and say so.
+
+    Attributes:
+        task: overrides the guess.
+        label: label columns.
+        text: text columns, one or two.
+        image: the image column.
+        split: the split to read.
+        samples: sample size; None reads everything.
+        seed: seed of the stratified sample.
+        offline: never ask the network.
+    """
+
+    task: str | None = None
+    label: tuple[str, ...] = ()
+    text: tuple[str, ...] = ()
+    image: str | None = None
+    split: str | None = None
+    samples: int | None = 1000
+    seed: int = 0
+    offline: bool = False
+
+
+class ProbeLoader(Protocol):
+    """Reads one data layout."""
+
+    def claims(self, data: str) -> bool:
+        """Whether this layout is what ``data`` (a path or an id) looks like; cheap."""
+        ...
+
+    def load(self, data: str, options: ProbeOptions) -> Probe:
+        """Read, guess, sample.
+
+        Raises:
+            InputError: one sentence about what is wrong, where, and what to do.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tap:
+    """A named point of a network whose pooled output can be read.
+
+    Attributes:
+        name: ``embeddings``, ``block.3``, ``stage.2``, ``head_input``, ``logits`` ...
+        dimension: width D of the pooled vector, where it is known.
+    """
+
+    name: str
+    dimension: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncodedInput:
+    """One input as a backbone wants it.
+
+    Attributes:
+        cost: relative cost of its forward pass: tokens, or pixels.
+        data: what :meth:`Backbone.extract` reads.
+    """
+
+    cost: int
+    data: Any
+
+
+class Backbone(Protocol):
+    """An open checkpoint: one forward pass feeds every tap."""
+
+    @property
+    def taps(self) -> Sequence[Tap]:
+        """The points in the order of the forward pass; ``logits`` last, if there is a head."""
+        ...
+
+    @property
+    def default_tap(self) -> str:
+        """The penultimate representation: what a new head would read."""
+        ...
+
+    @property
+    def budget(self) -> int:
+        """Cost of a comfortable batch on this device, padding included."""
+        ...
+
+    def encode(self, inputs: Sequence[Any]) -> Sequence[EncodedInput]:
+        """Tokenise texts, or wrap prepared images."""
+        ...
+
+    def extract(
+        self, batch: Sequence[EncodedInput], taps: Sequence[str]
+    ) -> Mapping[str, npt.NDArray[Any]]:
+        """One forward pass: (B, D) float32 a tap, rows in the order of the batch.
+
+        Raises:
+            OutOfMemoryError: the engine halves the batch and goes on.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free the memory."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuntimeOptions:
+    """How to run.
+
+    Attributes:
+        device: ``cpu``, ``cuda`` or ``cuda:n``; never ``auto``.
+        threads: compute threads of this process.
+        extras: what only one runtime understands.
+    """
+
+    device: str = "cpu"
+    threads: int = 1
+    extras: dict[str, Any] = field(default_factory=dict)
+
+
+class Runtime(Protocol):
+    """Opens checkpoints. ``input_key`` and ``identity`` must not import a framework."""
+
+    def identity(self) -> str:
+        """Name and versions of everything that shapes the numbers: part of the store's key."""
+        ...
+
+    def input_key(self, checkpoint: Checkpoint, modality: str) -> str:
+        """Equal for two checkpoints whose prepared inputs are the same; read from files only."""
+        ...
+
+    def prepare(self, checkpoint: Checkpoint, inputs: Sequence[Any]) -> Sequence[npt.NDArray[Any]]:
+        """Decode and resize images, once for every checkpoint with an equal ``input_key``.
+
+        One array an input: (H, W, 3) uint8 where the rest can be done a batch at a time, else
+        (C, H, W) float32. Text needs no preparation: the runtime is handed the texts.
+        """
+        ...
+
+    def open(self, checkpoint: Checkpoint, options: RuntimeOptions) -> Backbone:
+        """Load the weights, eval mode, safetensors only.
+
+        Raises:
+            CheckpointError: with the reason and a hint.
+        """
+        ...

@@ -1,0 +1,125 @@
+"""The answer to ``zoo recommend``: also its JSON, field by field."""
+
+from __future__ import annotations
+
+import msgspec
+
+from zoo.types.failure import Failure
+from zoo.types.provenance import Provenance
+
+SCHEMA_VERSION = 1
+
+
+class ProbeSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """The data as a ranking remembers it."""
+
+    name: str
+    source: str
+    task: str
+    modality: str
+    samples: int
+    classes: int | None
+    fingerprint: str
+    seed: int = 0
+    rows: int = 0
+    split: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+class EstimatorCell(msgspec.Struct, frozen=True, kw_only=True):
+    """One estimator's word on one model, at the layer that was chosen.
+
+    Attributes:
+        interval: 95 % jack-knife interval of the value.
+        note: why the value is missing, saturated or special.
+    """
+
+    value: float | None
+    z: float | None = None
+    seconds: float = 0.0
+    saturated: bool = False
+    interval: tuple[float, float] | None = None
+    rank: int | None = None
+    note: str = ""
+
+
+class LayerScore(msgspec.Struct, frozen=True, kw_only=True):
+    """The consensus of one layer among the layers of its model."""
+
+    layer: str
+    score: float
+
+
+class RankingRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One model.
+
+    Attributes:
+        score: consensus in [0, 1]: the expected share of the other candidates it beats.
+        interval: 95 % jack-knife interval of the score.
+        tied: no clear difference from the model one rank above or below.
+        tied_with: references of every model it is not clearly different from.
+        layer: the layer the scores are of: where to cut.
+        agree: how many of the counted estimators put it in the first three.
+        counted: how many estimators the consensus counts.
+        seconds: forward passes and scoring.
+        signal: False when no counted estimator beats shuffled labels by three deviations.
+    """
+
+    model: str
+    rank: int
+    score: float
+    interval: tuple[float, float]
+    tied: bool
+    layer: str
+    estimators: dict[str, EstimatorCell]
+    parameters: int | None = None
+    bytes: int | None = None
+    license: str | None = None
+    seconds: float = 0.0
+    tied_with: tuple[str, ...] = ()
+    agree: int = 0
+    counted: int = 0
+    signal: bool = True
+    layers: tuple[LayerScore, ...] = ()
+    dimension: int | None = None
+    architecture: str | None = None
+
+
+class PriorRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a model before any of the person's data is seen."""
+
+    model: str
+    rank: int
+    score: float
+    reason: str
+
+
+class Exclusion(msgspec.Struct, frozen=True, kw_only=True):
+    """A candidate left out before anything was downloaded."""
+
+    model: str
+    reason: str
+
+
+class Ranking(msgspec.Struct, frozen=True, kw_only=True):
+    """Which checkpoints to start from, best first, and everything left out.
+
+    Attributes:
+        prior: the order without any data: what the scores have to beat.
+        agreement: Kendall's W of the counted estimators; None with fewer than two.
+        prior_agreement: weighted tau between the ranking and the prior.
+        warnings: where the evidence is thin, one sentence each.
+    """
+
+    run: str
+    probe: ProbeSummary
+    ranking: tuple[RankingRow, ...]
+    prior: tuple[PriorRow, ...]
+    excluded: tuple[Exclusion, ...]
+    failures: tuple[Failure, ...]
+    provenance: Provenance
+    warnings: tuple[str, ...] = ()
+    agreement: float | None = None
+    prior_agreement: float | None = None
+    seconds: float = 0.0
+    schema_version: int = SCHEMA_VERSION

@@ -1,0 +1,106 @@
+"""Specs: what a plugin advertises without importing anything heavy.
+
+A spec names its object as ``package.module:Class``; the module is imported on first use. The
+options of the object are the keyword parameters of its ``__init__``, so that
+``zoo plugins show logme`` and ``--set logme.max_iterations=20`` need no second declaration.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from zoo.types.probe import Task
+
+Need = Literal["features", "labels", "logits", "attributions", "graph", "entry"]
+Cost = Literal["free", "cheap", "moderate", "expensive"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec:
+    """What every kind of spec has.
+
+    Attributes:
+        name: the name that a person types; unique within its kind.
+        target: ``package.module:Class`` of the object behind it.
+        summary: one line for tables.
+        reference: where the method comes from.
+    """
+
+    name: str
+    target: str
+    summary: str
+    reference: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EstimatorSpec(Spec):
+    """A transferability estimator; see :class:`zoo.types.protocols.Estimator`.
+
+    Attributes:
+        tasks: the tasks it can score.
+        needs: what it reads. ``("entry",)`` alone makes it a data-free prior, which sees the
+            registry entry and nothing of the person's data.
+        cost: how it compares with the forward passes.
+        default: whether it takes part when no estimator is named.
+    """
+
+    tasks: tuple[Task, ...] = ("classification",)
+    needs: tuple[Need, ...] = ("features", "labels")
+    cost: Cost = "cheap"
+    default: bool = True
+
+    @property
+    def data_free(self) -> bool:
+        """Whether it is a prior."""
+        return self.needs == ("entry",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceSpec(Spec):
+    """A place checkpoints come from; ``name`` is the scheme of its references."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuntimeSpec(Spec):
+    """Something that runs a checkpoint and taps its layers.
+
+    Attributes:
+        libraries: the ``library`` values of registry entries it can open.
+        modalities: what it can feed.
+    """
+
+    libraries: tuple[str, ...] = ("transformers",)
+    modalities: tuple[str, ...] = ("image", "text")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeSpec(Spec):
+    """A reader of one data layout; asked in the order of ``priority``, lowest first."""
+
+    priority: int = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AmalgamatorSpec(Spec):
+    """Makes one student of several teachers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DistillerSpec(Spec):
+    """Moves what a teacher knows into a student."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrowerSpec(Spec):
+    """Makes a checkpoint wider or deeper and keeps its function."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReporterSpec(Spec):
+    """Explains a ranking with evidence."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandSpec(Spec):
+    """A click command that joins ``zoo``; ``target`` is the command object."""
