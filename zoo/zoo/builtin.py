@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from zoo.hookspecs import hookimpl
 from zoo.types.specs import ProbeSpec, SourceSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from zoo.types.model import Candidate, ModelEntry
+    from zoo.types.ranking import ProbeSummary
 
 
 @hookimpl
@@ -69,3 +77,24 @@ def zoo_probes() -> list[ProbeSpec]:
             priority=90,
         ),
     ]
+
+
+@hookimpl
+def zoo_exclude_candidates(
+    candidates: Sequence[Candidate], probe: ProbeSummary, limits: Mapping[str, Any]
+) -> dict[str, str]:
+    """Leave out what reads other data, is too large, or has another licence."""
+    reasons = {each.model: _reason(each.entry, probe, limits) for each in candidates}
+    return {model: reason for model, reason in reasons.items() if reason}
+
+
+def _reason(entry: ModelEntry, probe: ProbeSummary, limits: Mapping[str, Any]) -> str:
+    if entry.modality and probe.modality != entry.modality:
+        return f"reads {entry.modality}, the data is {probe.modality}"
+    limit = limits.get("max_size")
+    if limit is not None and entry.bytes is not None and entry.bytes > limit:
+        return f"{entry.bytes / 1e6:.0f} MB, over --max-size {limit / 1e6:.0f} MB"
+    licenses = limits.get("licenses") or ()
+    if licenses and entry.license is not None and entry.license not in licenses:
+        return f"licence {entry.license}, not {' or '.join(licenses)}"
+    return ""

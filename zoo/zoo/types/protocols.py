@@ -59,6 +59,10 @@ class Source(Protocol):
         """
         ...
 
+    def missing_bytes(self, candidate: Candidate) -> int:
+        """Bytes that :meth:`fetch` would download; 0 when everything is here. Asks no network."""
+        ...
+
     def fetch(self, candidate: Candidate) -> Checkpoint:
         """Bring the files here, verified against their digests; cached files cost nothing.
 

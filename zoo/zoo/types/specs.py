@@ -8,9 +8,10 @@ options of the object are the keyword parameters of its ``__init__``, so that
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from zoo.types.probe import Task
+if TYPE_CHECKING:
+    from zoo.types.probe import Task
 
 Need = Literal["features", "labels", "logits", "attributions", "graph", "entry"]
 Cost = Literal["free", "cheap", "moderate", "expensive"]

@@ -1,0 +1,118 @@
+"""The Python API: the journeys of the command line as functions that return values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from zoo.catalogue import Catalogue
+from zoo.events import Listener, ignore
+from zoo.host import PluginHost
+from zoo.runs import Request, start_run
+from zoo.settings import Settings, resolve
+from zoo.types.protocols import ProbeOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from zoo.runs import Run
+    from zoo.types.probe import Probe
+    from zoo.types.ranking import Ranking
+
+
+def recommend(
+    data: str | Path,
+    *,
+    models: Sequence[str] = (),
+    registry: str | Path = "",
+    estimators: Sequence[str] = (),
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+    layers: Literal["last", "all"] = "last",
+    probe: ProbeOptions | None = None,
+    settings: Settings | None = None,
+    on_event: Listener = ignore,
+) -> Ranking:
+    """Rank checkpoints for labelled data, without fine-tuning any of them.
+
+    Args:
+        data: an image folder, a file of texts, a data set folder or id; ``demo`` for the demo.
+        models: references to rank; empty takes the registry.
+        registry: a registry file; empty follows the search order.
+        estimators: names; empty takes the default ones.
+        options: estimator -> its options.
+        layers: score the penultimate layer only, or every layer.
+        probe: how to read the data; guessed where it does not say.
+        settings: how to run; read from file and environment when absent.
+        on_event: is told what happens while it happens, from any thread.
+
+    Returns:
+        The ranking, with the failures of single models in it.
+
+    Raises:
+        ZooError: the question cannot be answered at all.
+    """
+    settings = settings or resolve().settings
+    request = Request(
+        data=str(data),
+        probe=probe or ProbeOptions(samples=settings.probe_size, seed=settings.seed),
+        folder=str(Path.cwd()),
+        registry=str(registry),
+        models=tuple(models),
+        estimators=tuple(estimators),
+        options={name: dict(each) for name, each in (options or {}).items()},
+        layers=layers,
+    )
+    return execute(request, settings, open_catalogue(settings), on_event=on_event)
+
+
+def execute(
+    request: Request, settings: Settings, catalogue: Catalogue, *, on_event: Listener = ignore
+) -> Ranking:
+    """Answer a request as a recorded run; an interruption leaves it resumable."""
+    run = start_run(settings.folder, request)
+    return carry_out(run, settings, catalogue, on_event=on_event)
+
+
+def carry_out(
+    run: Run, settings: Settings, catalogue: Catalogue, *, on_event: Listener = ignore
+) -> Ranking:
+    """Do what a run asks for, or go on with it, and record the answer."""
+    from zoo.pipeline import recommend as measure_and_rank
+
+    run.mark("running")
+    try:
+        ranking = measure_and_rank(
+            run.request, settings, catalogue, run=run.name, on_event=on_event
+        )
+    except KeyboardInterrupt:
+        run.mark("interrupted")
+        raise
+    except Exception:
+        run.mark("failed")
+        raise
+    run.mark("done", ranking)
+    return ranking
+
+
+def load_probe(data: str | Path, *, settings: Settings | None = None, **options: Any) -> Probe:
+    """Read labelled data as ``zoo probes show`` does.
+
+    Args:
+        data: as in :func:`recommend`.
+        settings: read from file and environment when absent.
+        **options: fields of :class:`zoo.types.ProbeOptions`.
+
+    Raises:
+        InputError: with what is wrong with the data, where, and what to do.
+    """
+    from zoo.probes import load
+
+    settings = settings or resolve().settings
+    defaults = {"samples": settings.probe_size, "seed": settings.seed, "offline": settings.offline}
+    return load(str(data), ProbeOptions(**{**defaults, **options}), open_catalogue(settings))
+
+
+def open_catalogue(settings: Settings) -> Catalogue:
+    """Load the installed plugins."""
+    host = PluginHost(strict=settings.strict, disabled=settings.disable_plugins).discover()
+    return Catalogue(host)

@@ -1,0 +1,247 @@
+"""From a question to a ranking: plan, fetch, extract and score, rank.
+
+Each checkpoint is its own failure domain from the first look at its files to its last score.
+Everything measured goes to the store as soon as it exists, so that the same command, killed at any
+moment, goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from zoo.engine import EstimatorJob, LocalEngine, ModelResult, ModelTask
+from zoo.errors import InputError, NotApplicable, ZooError
+from zoo.events import Event, Listener, ignore
+from zoo.plan import build_sources, choose_estimators, make_plan, source_of
+from zoo.probes import load, summary
+from zoo.types.failure import Failure
+from zoo.types.provenance import provenance_now
+from zoo.types.ranking import Exclusion, Ranking
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from zoo.catalogue import Catalogue
+    from zoo.plan import Plan, PlannedModel
+    from zoo.runs import Request
+    from zoo.settings import Settings
+    from zoo.types.model import Checkpoint
+    from zoo.types.probe import Probe
+    from zoo.types.score import Score
+
+
+def open_probe(request: Request, catalogue: Catalogue) -> Probe:
+    """Read the person's data as something checkpoints can be run on.
+
+    Raises:
+        InputError: with what is wrong with the data, where, and what to do.
+    """
+    probe = load(request.data, request.probe, catalogue)
+    if probe.modality == "features":
+        raise InputError(
+            f"{request.data} holds features that somebody extracted, not images or texts.",
+            f"zoo score {request.data} scores them.",
+        )
+    return probe
+
+
+def plan_run(request: Request, probe: Probe, settings: Settings, catalogue: Catalogue) -> Plan:
+    """Decide what :func:`recommend` would do; see :func:`zoo.plan.make_plan`."""
+    return make_plan(request, summary(probe), settings, catalogue, usable_cores(settings))
+
+
+def usable_cores(settings: Settings) -> int:
+    """Worker processes: what the person says, else the cores that this process may use."""
+    if settings.jobs:
+        return settings.jobs
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def recommend(
+    request: Request,
+    settings: Settings,
+    catalogue: Catalogue,
+    *,
+    run: str = "",
+    on_event: Listener = ignore,
+) -> Ranking:
+    """Rank checkpoints for the person's data.
+
+    Args:
+        request: the question.
+        settings: how to run.
+        catalogue: what the plugins provide.
+        run: name of the run, for the ranking.
+        on_event: is told what happens while it happens, from any thread.
+
+    Raises:
+        ZooError: the question cannot be answered at all; failures of single models are listed in
+            the ranking instead.
+    """
+    started = time.monotonic()
+    probe = open_probe(request, catalogue)
+    plan = plan_run(request, probe, settings, catalogue)
+    on_event(Event(kind="plan", total=len(plan.models), message=_plan_line(plan)))
+    for failure in plan.failures:
+        on_event(Event(kind="failure", model=failure.model or "", message=str(failure)))
+    measured = _Measurement(plan, request, probe, settings, catalogue, on_event).run(started)
+    ranking = _conclude(plan, measured, request, settings, catalogue, run, started)
+    for result in measured.results.values():
+        for record in result.records:
+            list(catalogue.host.call("zoo_score_recorded", record=record))
+    list(catalogue.host.call("zoo_ranking_ready", ranking=ranking))
+    return ranking
+
+
+@dataclass(kw_only=True)
+class Measured:
+    """What a run has measured so far."""
+
+    results: dict[str, ModelResult] = field(default_factory=dict)
+    failures: list[Failure] = field(default_factory=list)
+    unreached: list[Exclusion] = field(default_factory=list)
+    revisions: dict[str, str] = field(default_factory=dict)
+
+
+class _Measurement:
+    """Fetches and measures every planned model; downloads overlap with forward passes."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        request: Request,
+        probe: Probe,
+        settings: Settings,
+        catalogue: Catalogue,
+        on_event: Listener,
+    ) -> None:
+        self.plan, self.request, self.settings = plan, request, settings
+        self.probe, self.catalogue, self.on_event = probe, catalogue, on_event
+        self.sources = build_sources(catalogue)
+        self.jobs = estimator_jobs(request, plan, catalogue)
+        self.measured = Measured()
+        self.fetching: dict[Future[Checkpoint], PlannedModel] = {}
+        self.running: dict[Future[ModelResult], PlannedModel] = {}
+
+    def run(self, started: float) -> Measured:
+        deadline = started + self.request.budget if self.request.budget else float("inf")
+        pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="fetch")
+        try:
+            with LocalEngine(self.settings, self.probe, self.on_event) as engine:
+                for planned in self.plan.models:
+                    self.fetching[pool.submit(self._fetch, planned)] = planned
+                while self.fetching or self.running:
+                    pending = [*self.fetching, *self.running]
+                    done, _ = wait(pending, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        self._advance(future, engine, late=time.monotonic() > deadline)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+        return self.measured
+
+    def _fetch(self, planned: PlannedModel) -> Checkpoint:
+        candidate = planned.candidate
+        if planned.download:
+            self.on_event(
+                Event(kind="fetch", model=candidate.model, total=planned.download)
+            )
+        return source_of(candidate, self.sources).fetch(candidate)
+
+    def _advance(self, future: Future[Any], engine: LocalEngine, *, late: bool) -> None:
+        if future in self.running:
+            self._finish(self.running.pop(future), future.result())
+            return
+        planned = self.fetching.pop(future)
+        model = planned.candidate.model
+        if late:
+            reason = f"not reached within --budget {self.request.budget:g} s"
+            self.measured.unreached.append(Exclusion(model=model, reason=reason))
+            return
+        try:
+            checkpoint = future.result()
+        except Exception as error:  # noqa: BLE001 -- one checkpoint must not stop the others
+            self._fail(Failure.of(error, stage="fetch", model=model))
+            return
+        self.measured.revisions[model] = checkpoint.entry.parsed.revision or checkpoint.digest
+        self.running[engine.submit(self._task(planned, checkpoint))] = planned
+
+    def _task(self, planned: PlannedModel, checkpoint: Checkpoint) -> ModelTask:
+        return ModelTask(
+            checkpoint=checkpoint,
+            runtime=self.catalogue.spec("runtime", planned.runtime),
+            layers=self.request.layers,
+            estimators=self.jobs,
+            permutations=self.settings.permutations,
+            folds=self.settings.folds,
+            seed=self.settings.seed,
+        )
+
+    def _finish(self, planned: PlannedModel, result: ModelResult) -> None:
+        model = planned.candidate.model
+        for failure in result.failures:
+            self._fail(failure)
+        if result.records:
+            self.measured.results[model] = result
+            seconds = result.prepare_seconds + result.forward_seconds + result.score_seconds
+            self.on_event(
+                Event(
+                    kind="model",
+                    model=model,
+                    done=len(self.measured.results),
+                    total=len(self.plan.models),
+                    seconds=seconds,
+                    message="from the store" if result.from_store else "",
+                )
+            )
+
+    def _fail(self, failure: Failure) -> None:
+        self.measured.failures.append(failure)
+        self.on_event(Event(kind="failure", model=failure.model or "", message=str(failure)))
+
+
+def estimator_jobs(
+    request: Request, plan: Plan, catalogue: Catalogue
+) -> tuple[EstimatorJob, ...]:
+    """Pair each estimator with its options and with the version of the plugin it comes from."""
+    versions = {plugin.name: plugin.version for plugin in catalogue.host.installed}
+    provided = catalogue.provided("estimator")
+    return tuple(
+        EstimatorJob(
+            spec=spec,
+            options=request.options.get(name, {}),
+            distribution_version=versions.get(provided[name].plugin, ""),
+        )
+        for name, spec in choose_estimators(request, plan.probe, catalogue).items()
+    )
+
+
+def prior_scores(plan: Plan, catalogue: Catalogue) -> dict[str, Score]:
+    """Score every planned model by the data-free estimators, which see only its entry.
+
+    With several priors installed, the first in the catalogue is shown.
+    """
+    specs = [spec for spec in catalogue.specs("estimator").values() if spec.data_free]
+    if not specs:
+        return {}
+    from zoo.catalogue import build
+
+    prior = build(specs[0])
+    scores: dict[str, Score] = {}
+    for planned in plan.models:
+        try:
+            scores[planned.candidate.model] = prior.score_entry(planned.candidate.entry)
+        except NotApplicable:
+            continue
+    return scores
+
+
+def _plan_line(plan: Plan) -> str:
+    text = f"{len(plan.models)} models"
+    if plan.download:
+        text += f", {plan.download / 1e6:,.0f} MB to download"
+    return f"{text}, {len(plan.excluded)} left out" if plan.excluded else text

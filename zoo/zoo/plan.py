@@ -1,0 +1,291 @@
+"""What a run will do and cost: who takes part, who is left out and why, bytes, expected time."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from zoo.catalogue import build
+from zoo.errors import InputError, NothingMatchedError, OfflineError, ZooError
+from zoo.types.failure import Failure
+from zoo.types.model import Candidate
+from zoo.types.ranking import Exclusion, ProbeSummary
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from zoo.catalogue import Catalogue
+    from zoo.runs import Request
+    from zoo.settings import Settings
+    from zoo.types.protocols import Source
+    from zoo.types.specs import EstimatorSpec, RuntimeSpec
+
+#: Work of one forward pass, in multiplications and additions a parameter. Convolutions reuse a
+#: weight at every position, a transformer at every token: a rule of thumb, good to a factor of 3.
+_WORK = {"image": 300.0, "text": 2.0 * 64}
+#: Sustained rate of one core at small batches, in floating point operations a second.
+_CORE_RATE = 3e10
+
+
+class PlannedModel(msgspec.Struct, frozen=True, kw_only=True):
+    """One model that takes part.
+
+    Attributes:
+        runtime: name of the runtime that will open it.
+        download: bytes still to fetch.
+        seconds: expected time of its forward passes on one core; None when not known.
+    """
+
+    candidate: Candidate
+    runtime: str
+    download: int
+    seconds: float | None
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything decided before the first weight is fetched."""
+
+    probe: ProbeSummary
+    registry: str
+    models: tuple[PlannedModel, ...]
+    excluded: tuple[Exclusion, ...]
+    failures: tuple[Failure, ...]
+    estimators: tuple[str, ...]
+    jobs: int
+    device: str
+
+    @property
+    def download(self) -> int:
+        """Bytes to fetch."""
+        return sum(each.download for each in self.models)
+
+    @property
+    def seconds(self) -> float:
+        """Expected wall time of the forward passes, as far as it is known."""
+        return sum(each.seconds or 0.0 for each in self.models) / max(1, self.jobs)
+
+
+def make_plan(
+    request: Request, probe: ProbeSummary, settings: Settings, catalogue: Catalogue, jobs: int
+) -> Plan:
+    """Decide who takes part, without fetching a weight.
+
+    Raises:
+        InputError: an unknown model or runtime, or something wrong with the registry.
+        OfflineError: a model named with ``-m`` is not here and offline was asked for.
+        NothingMatchedError: no candidate is left.
+    """
+    registry, candidates = find_candidates(request, settings)
+    early, kept = _excluded(candidates, probe, request, catalogue)
+    known = build_sources(catalogue)
+    inspected, failures, missing = _inspect(kept, request, known)
+    late, kept = _excluded(inspected, probe, request, catalogue)
+    models, unopened = [], []
+    for candidate in kept:
+        spec = choose_runtime(candidate, probe, settings, catalogue)
+        if spec is None:
+            library = candidate.entry.library or "an unknown library"
+            reason = f"no runtime opens {probe.modality} checkpoints of {library}"
+            unopened.append(Exclusion(model=candidate.model, reason=reason))
+        else:
+            models.append(_planned(candidate, spec, probe, known))
+    excluded = (*early, *missing, *late, *unopened)
+    if not models and not failures:
+        raise _nothing_left(excluded, registry)
+    return Plan(
+        probe=probe,
+        registry=registry,
+        models=tuple(models),
+        excluded=excluded,
+        failures=tuple(failures),
+        estimators=tuple(choose_estimators(request, probe, catalogue)),
+        jobs=jobs,
+        device=settings.device,
+    )
+
+
+def find_candidates(request: Request, settings: Settings) -> tuple[str, list[Candidate]]:
+    """Read the registry, or the models the person named; give the registry's path too."""
+    from zoo.registry import candidate_for, find_registry, load_registry
+
+    base = Path(request.folder or ".").absolute()
+    explicit = request.registry or settings.registry
+    if explicit:
+        explicit = str(base / Path(explicit).expanduser())
+    path = find_registry(explicit)
+    registry = load_registry(path)
+    if request.models:
+        candidates = [candidate_for(text, registry, base=base) for text in request.models]
+    else:
+        candidates = list(registry.candidates())
+    unique = {candidate.model: _trusted(candidate, request) for candidate in candidates}
+    return str(path), list(unique.values())
+
+
+def choose_estimators(
+    request: Request, probe: ProbeSummary, catalogue: Catalogue
+) -> dict[str, EstimatorSpec]:
+    """Take the estimators that were named, else the default ones that fit the task.
+
+    Raises:
+        UnknownNameError: with the nearest name.
+        InputError: a named estimator, or every one, does not do this task.
+    """
+    named = {name: catalogue.spec("estimator", name) for name in request.estimators}
+    for name in request.options:
+        catalogue.spec("estimator", name)
+    for name, spec in named.items():
+        if not spec.data_free and probe.task not in spec.tasks:
+            can = ", ".join(spec.tasks)
+            raise InputError(
+                f"the estimator {name!r} does not do {probe.task}; it does {can}.",
+                "zoo plugins list --hook zoo_estimators",
+            )
+    every = catalogue.specs("estimator")
+    usable = {
+        name: spec
+        for name, spec in (named or every).items()
+        if not spec.data_free and probe.task in spec.tasks and (named or spec.default)
+    }
+    if not usable:
+        raise InputError(
+            f"no estimator that reads the data does {probe.task}.",
+            "zoo plugins list --hook zoo_estimators",
+        )
+    return usable
+
+
+def choose_runtime(
+    candidate: Candidate, probe: ProbeSummary, settings: Settings, catalogue: Catalogue
+) -> RuntimeSpec | None:
+    """Name what opens a checkpoint: the person, then a plugin, then the first that can."""
+    specs = catalogue.specs("runtime")
+    if settings.runtime != "auto":
+        chosen: RuntimeSpec = catalogue.spec("runtime", settings.runtime)
+        return chosen
+    entry = candidate.entry
+    fitting = [
+        spec
+        for spec in specs.values()
+        if probe.modality in spec.modalities and (entry.library or "transformers") in spec.libraries
+    ]
+    name = catalogue.host.first(
+        "zoo_select_runtime", entry=entry, device=settings.device, available=tuple(fitting)
+    )
+    return specs.get(name) if name else next(iter(fitting), None)
+
+
+def build_sources(catalogue: Catalogue) -> dict[str, Source]:
+    """Build every source once, by scheme."""
+    return {name: build(spec) for name, spec in catalogue.specs("source").items()}
+
+
+def source_of(candidate: Candidate, known: dict[str, Source]) -> Source:
+    """Give the source of a reference.
+
+    Raises:
+        InputError: no installed plugin provides its scheme.
+    """
+    scheme = candidate.entry.parsed.source
+    if scheme not in known:
+        listed = ", ".join(sorted(known))
+        raise InputError(f"{candidate.model!r}: no source {scheme!r}. Sources: {listed}.")
+    return known[scheme]
+
+
+def _trusted(candidate: Candidate, request: Request) -> Candidate:
+    trusted = candidate.model in request.trust_remote_code
+    return msgspec.structs.replace(candidate, trust_remote_code=trusted)
+
+
+def _excluded(
+    candidates: Sequence[Candidate], probe: ProbeSummary, request: Request, catalogue: Catalogue
+) -> tuple[list[Exclusion], list[Candidate]]:
+    limits: dict[str, Any] = {"max_size": request.max_size, "licenses": request.licenses}
+    reasons: dict[str, str] = {}
+    for _, answer in catalogue.host.call(
+        "zoo_exclude_candidates", candidates=tuple(candidates), probe=probe, limits=limits
+    ):
+        for model, reason in answer.items():
+            reasons.setdefault(str(model), reason)
+    kept = [candidate for candidate in candidates if candidate.model not in reasons]
+    out = [
+        Exclusion(model=candidate.model, reason=reasons[candidate.model])
+        for candidate in candidates
+        if candidate.model in reasons
+    ]
+    return out, kept
+
+
+def _inspect(
+    candidates: Sequence[Candidate], request: Request, known: dict[str, Source]
+) -> tuple[list[Candidate], list[Failure], list[Exclusion]]:
+    done: list[Candidate] = []
+    failures: list[Failure] = []
+    missing: list[Exclusion] = []
+    for candidate, answer in zip(candidates, _inspections(candidates, known), strict=True):
+        if isinstance(answer, OfflineError) and not request.models:
+            missing.append(Exclusion(model=candidate.model, reason=answer.message.rstrip(".")))
+        elif isinstance(answer, InputError):
+            raise answer
+        elif isinstance(answer, ZooError):
+            failures.append(Failure.of(answer, stage="inspect", model=candidate.model))
+        elif isinstance(answer, Exception):
+            hint = "This is a defect of the source; report it with zoo doctor --json."
+            failures.append(Failure.of(answer, stage="inspect", model=candidate.model, hint=hint))
+        else:
+            done.append(answer)
+    return done, failures, missing
+
+
+def _inspections(
+    candidates: Sequence[Candidate], known: dict[str, Source]
+) -> Iterator[Candidate | Exception]:
+    def inspect(candidate: Candidate) -> Candidate | Exception:
+        try:
+            entry = source_of(candidate, known).inspect(candidate)
+        except Exception as error:  # noqa: BLE001 -- one checkpoint must not stop the others
+            return error
+        return msgspec.structs.replace(candidate, entry=entry)
+
+    with ThreadPoolExecutor(max_workers=8, thread_name_prefix="inspect") as pool:
+        yield from pool.map(inspect, candidates)
+
+
+def _planned(
+    candidate: Candidate, spec: RuntimeSpec, probe: ProbeSummary, known: dict[str, Source]
+) -> PlannedModel:
+    entry = candidate.entry
+    work = _WORK.get(probe.modality)
+    seconds = None
+    if work is not None and entry.parameters is not None:
+        seconds = probe.samples * entry.parameters * work / _CORE_RATE
+    return PlannedModel(
+        candidate=candidate,
+        runtime=spec.name,
+        download=source_of(candidate, known).missing_bytes(candidate),
+        seconds=seconds,
+    )
+
+
+def _nothing_left(excluded: Sequence[Exclusion], registry: str) -> ZooError:
+    offline = [each for each in excluded if "offline" in each.reason]
+    if offline and len(offline) == len(excluded):
+        first = offline[0]
+        return OfflineError(
+            f"offline, and none of the {len(offline)} models of {registry} is on this machine.",
+            f"zoo models pull {first.model}   |   leave --offline out",
+        )
+    if not excluded:
+        return NothingMatchedError(
+            f"{registry} names no model.", "zoo registry add FOLDER|hub:org/name --registry FILE"
+        )
+    listed = "; ".join(f"{each.model}: {each.reason}" for each in excluded[:3])
+    more = f"; and {len(excluded) - 3} more" if len(excluded) > 3 else ""
+    return NothingMatchedError(
+        f"no model of {registry} is left ({listed}{more}).",
+        "zoo models list shows the registry; -m names a model that is not in it.",
+    )

@@ -1,0 +1,174 @@
+"""Runs: what was asked and what came out, kept so that it can be resumed, shown and compared."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from zoo.errors import InputError, unknown_name
+from zoo.types.protocols import ProbeOptions
+from zoo.types.ranking import Ranking
+
+RunState = Literal["running", "done", "interrupted", "failed"]
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """The question: everything that decides what ``zoo recommend`` does, and nothing else.
+
+    Attributes:
+        data: what the person typed; ``demo`` for the embedded data.
+        probe: how to read it.
+        folder: working directory that relative paths start from.
+        registry: registry file; empty follows the search order.
+        models: ``-m`` references; empty takes every entry of the registry.
+        estimators: names; empty takes the default ones.
+        options: estimator -> its options.
+        layers: score the penultimate layer only, or every layer.
+        max_size: bytes of a checkpoint.
+        licenses: licences to keep; empty keeps all.
+        budget: seconds after which no further model is started; 0 means no limit.
+        trust_remote_code: references that may run their own code.
+    """
+
+    data: str
+    probe: ProbeOptions = ProbeOptions()
+    folder: str = ""
+    registry: str = ""
+    models: tuple[str, ...] = ()
+    estimators: tuple[str, ...] = ()
+    options: dict[str, dict[str, Any]] = {}
+    layers: Literal["last", "all"] = "last"
+    max_size: int | None = None
+    licenses: tuple[str, ...] = ()
+    budget: float = 0.0
+    trust_remote_code: tuple[str, ...] = ()
+
+
+class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of ``zoo runs list``."""
+
+    run: str
+    state: RunState
+    started: str
+    data: str
+    models: int = 0
+    leader: str = ""
+
+
+class Run:
+    """A folder with ``request.json``, ``state.json`` and, once there is one, ``ranking.json``."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def name(self) -> str:
+        """``2026-11-20-a1f3``."""
+        return self.folder.name
+
+    @property
+    def request(self) -> Request:
+        """What was asked."""
+        return msgspec.json.decode((self.folder / "request.json").read_bytes(), type=Request)
+
+    @property
+    def ranking(self) -> Ranking | None:
+        """What came out, or None."""
+        try:
+            raw = (self.folder / "ranking.json").read_bytes()
+        except FileNotFoundError:
+            return None
+        return msgspec.json.decode(raw, type=Ranking)
+
+    @property
+    def info(self) -> RunInfo:
+        """State and leader, for a list."""
+        return msgspec.json.decode((self.folder / "state.json").read_bytes(), type=RunInfo)
+
+    def mark(self, state: RunState, ranking: Ranking | None = None) -> None:
+        """Record how the run stands; the ranking is written before the state that announces it."""
+        info = msgspec.structs.replace(self.info, state=state)
+        if ranking is not None:
+            write_atomically(self.folder / "ranking.json", msgspec.json.encode(ranking))
+            leader = ranking.ranking[0].model if ranking.ranking else ""
+            info = msgspec.structs.replace(info, models=len(ranking.ranking), leader=leader)
+        write_atomically(self.folder / "state.json", msgspec.json.encode(info))
+
+    def remove(self) -> None:
+        """Delete the run; features and scores stay in the store."""
+        shutil.rmtree(self.folder)
+
+
+def start_run(home: Path, request: Request) -> Run:
+    """Make the folder of a new run; it appears complete or not at all."""
+    now = datetime.now(UTC)
+    runs = home / "runs"
+    runs.mkdir(parents=True, exist_ok=True)
+    while True:
+        run = Run(runs / f"{now:%Y-%m-%d}-{secrets.token_hex(2)}")
+        building = Path(tempfile.mkdtemp(prefix=".new-", dir=runs))
+        (building / "request.json").write_bytes(msgspec.json.encode(request))
+        info = RunInfo(
+            run=run.name,
+            state="running",
+            started=now.isoformat(timespec="seconds"),
+            data=request.data,
+        )
+        (building / "state.json").write_bytes(msgspec.json.encode(info))
+        try:
+            building.rename(run.folder)
+        except OSError:  # the name is taken: draw another
+            shutil.rmtree(building)
+            if not run.folder.exists():
+                raise
+            continue
+        return run
+
+
+def list_runs(home: Path) -> list[Run]:
+    """Every run, newest first."""
+    folders = [each for each in (home / "runs").glob("[0-9]*") if (each / "state.json").exists()]
+    return [Run(each) for each in sorted(folders, key=_started, reverse=True)]
+
+
+def find_run(home: Path, name: str) -> Run:
+    """Find a run by its name, or by the last letters of it.
+
+    Raises:
+        InputError: no run or several runs answer to the name.
+    """
+    runs = {run.name: run for run in list_runs(home)}
+    if name in runs:
+        return runs[name]
+    found = [run for run in runs.values() if name and run.name.endswith(name)]
+    if len(found) > 1:
+        listed = ", ".join(run.name for run in found)
+        raise InputError(f"{name!r} could be any of the runs {listed}.", "Type the whole name.")
+    if not found:
+        raise unknown_name("run", name, runs, "zoo runs list")
+    return found[0]
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a whole file or none of it, durably."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _started(folder: Path) -> tuple[str, float]:
+    return folder.name[:10], (folder / "request.json").stat().st_mtime
