@@ -1,0 +1,1 @@
+"""The command line: arguments in, values from the core out."""

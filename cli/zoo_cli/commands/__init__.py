@@ -1,0 +1,1 @@
+"""One module a command group; imported when the command runs."""

@@ -1,0 +1,132 @@
+"""``zoo cache``: what Zoo keeps on this machine, and making room."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+
+from zoo.errors import ExitCode
+from zoo.render.quantities import duration_text, size_text, some
+from zoo_cli import options
+from zoo_cli.context import noun_group, zoo_command
+from zoo_cli.kept import KINDS, Kept, choose, kept, remove
+from zoo_cli.output import Column
+from zoo_cli.quantities import Duration, Size
+
+if TYPE_CHECKING:
+    from zoo_cli.context import Context
+
+cache = noun_group("cache", "Show and prune what Zoo keeps.")
+
+_DEFAULT_AGE = 30 * 86400.0
+
+
+@zoo_command("show", parent=cache, examples=("zoo cache show", "zoo cache show --json"))
+def show(context: Context) -> None:
+    """Show what is kept, how large it is, and what may go.
+
+    Weights are not here: they stay in the Hub's own cache, shared with every other program.
+    """
+    folder = context.settings.folder
+    found = kept(folder)
+    now = time.time()
+    rows = []
+    for kind, (what, prunable) in KINDS.items():
+        mine = [each for each in found if each.kind == kind]
+        rows.append(
+            {
+                "kind": kind,
+                "files": sum(each.files for each in mine),
+                "bytes": sum(each.bytes for each in mine),
+                "oldest": max((now - each.used for each in mine), default=None),
+                "prunable": prunable,
+                "what": what,
+            }
+        )
+    columns = (
+        Column("kind"),
+        Column("files", right=True),
+        Column("bytes", "SIZE", right=True, show=size_text),
+        Column("oldest", right=True, show=_age, priority=2),
+        Column("what", flexible=True, priority=1),
+    )
+    total = sum(each.bytes for each in found)
+    document = {"schema_version": 1, "folder": str(folder), "bytes": total, "kinds": rows}
+    context.output.rows(columns, rows, document=document)
+    context.output.note(f"{size_text(total)} in {folder}")
+
+
+@zoo_command(
+    "prune",
+    parent=cache,
+    examples=("zoo cache prune --older-than 30d", "zoo cache prune --max-size 5GB --dry-run"),
+)
+@options.option(
+    "--older-than",
+    type=Duration(),
+    metavar="TIME",
+    default_shown="30d without --max-size",
+    variable="ZOO_OLDER_THAN",
+    help="Remove what has not been used for so long.",
+)
+@options.option(
+    "--max-size",
+    type=Size(),
+    metavar="SIZE",
+    default_shown="none",
+    variable="ZOO_MAX_SIZE",
+    help="Remove the longest unused until the rest fits.",
+)
+@options.dry_run
+@options.yes
+def prune(
+    context: Context, older_than: float | None, max_size: float | None, dry_run: bool, yes: bool
+) -> int:
+    """Remove features and prepared inputs; they are computed again when needed.
+
+    Scores and runs stay: see `zoo runs remove`.
+    """
+    if older_than is None and max_size is None:
+        older_than = _DEFAULT_AGE
+    chosen = choose(
+        kept(context.settings.folder), now=time.time(), older_than=older_than, max_size=max_size
+    )
+    freed = sum(each.bytes for each in chosen)
+    phrase = f"{some(len(chosen), 'item')}, {size_text(freed)}"
+    asked = bool(chosen) and not dry_run
+    if asked and not context.output.confirm(f"Remove {phrase}?", yes=yes):
+        context.output.note("Nothing was removed.")
+        return ExitCode.DONE
+    left = remove(chosen) if asked else ()
+    for each, reason in left:
+        context.output.warn(f"{each.path} could not be removed: {reason}.")
+    _report(context, chosen, freed, dry_run=dry_run)
+    if dry_run:
+        context.output.note(f"Would remove {phrase}. Nothing was removed.")
+    else:
+        context.output.success(f"Removed {phrase}.")
+    return ExitCode.PARTIAL if left else ExitCode.DONE
+
+
+def _report(context: Context, chosen: list[Kept], freed: int, *, dry_run: bool) -> None:
+    now = time.time()
+    rows = [
+        {"path": str(e.path), "kind": e.kind, "bytes": e.bytes, "unused": now - e.used}
+        for e in chosen
+    ]
+    columns = (
+        Column("path"),
+        Column("kind", priority=2),
+        Column("bytes", "SIZE", right=True, show=size_text),
+        Column("unused", right=True, show=_age, priority=1),
+    )
+    document = {"schema_version": 1, "dry_run": dry_run, "bytes": freed, "removed": rows}
+    if rows or context.output.machine:
+        context.output.rows(columns, rows, document=document)
+
+
+def _age(seconds: float) -> str:
+    return f"{seconds / 86400:.0f} d" if seconds >= 86400 else duration_text(max(seconds, 0.0))
+
+

@@ -1,0 +1,192 @@
+"""``zoo recommend``: which checkpoints to start from, for the person's own data."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from zoo.errors import ExitCode, InputError, NothingMatchedError
+from zoo_cli import options
+from zoo_cli.context import zoo_command
+from zoo_cli.data_options import data_options
+from zoo_cli.quantities import DURATION, SIZE
+
+if TYPE_CHECKING:
+    from zoo.plan import Plan
+    from zoo.runs import Request, Run
+    from zoo.types import ProbeOptions, Ranking
+    from zoo_cli.context import Context
+
+
+@zoo_command(
+    "recommend",
+    examples=(
+        "zoo recommend --demo",
+        "zoo recommend photos/ --dry-run",
+        "zoo recommend reviews.csv --label stars -n 5 --html report.html",
+        "zoo recommend photos/ -m org/name -m ./my-checkpoint --layers all",
+        "zoo recommend --resume a1f3",
+    ),
+)
+@click.argument("data", required=False)
+@click.option("--demo", is_flag=True, help="Rank the packaged models on the packaged data.")
+@options.registry
+@options.model
+@options.estimator
+@options.assignments
+@data_options
+@click.option(
+    "--layers",
+    type=click.Choice(("last", "all")),
+    default="last",
+    show_default=True,
+    envvar="ZOO_LAYERS",
+    show_envvar=True,
+    help="Score the penultimate layer, or every layer and name the one to cut at.",
+)
+@click.option(
+    "--max-size", type=SIZE, metavar="SIZE", help="Leave out larger checkpoints: 500MB, 2GB."
+)
+@click.option(
+    "--license",
+    "licenses",
+    multiple=True,
+    metavar="ID",
+    help="Keep only models of this licence, as their cards name it. Repeat it.",
+)
+@click.option(
+    "--budget", type=DURATION, metavar="TIME", help="Start no further model after 90s, 10m or 2h."
+)
+@click.option(
+    "--trust-remote-code",
+    multiple=True,
+    metavar="MODEL",
+    help="Let this one checkpoint run its own code. Repeat it.",
+)
+@options.device
+@options.runtime
+@options.jobs
+@options.permutations
+@options.folds
+@options.timeout
+@options.limit
+@options.dry_run
+@options.html
+@click.option("--resume", metavar="RUN", help="Go on with an interrupted run; see `zoo runs list`.")
+def recommend(
+    context: Context,
+    *,
+    data: str | None,
+    demo: bool,
+    resume: str | None,
+    limit: int | None,
+    dry_run: bool,
+    html_path: Path | None,
+    **question: Any,
+) -> int:
+    """Rank models for your data.
+
+    DATA is a folder of images, a file of texts, a data set folder or an id of the Hub. No model
+    is trained: each is run once over a sample, and several estimators judge how well a new head
+    would do on its features.
+    """
+    from zoo.runs import find_run
+
+    if sum((data is not None, demo, resume is not None)) != 1:
+        raise click.UsageError("Give DATA, --demo or --resume RUN: one of them.")
+    _check_page(html_path)
+    if resume is not None:
+        return answer(context, find_run(context.settings.folder, resume), limit, html_path)
+    request = _request(context, data or "demo", demo=demo, **question)
+    if dry_run:
+        return _show_plan(context, request)
+    from zoo.runs import start_run
+
+    return answer(context, start_run(context.settings.folder, request), limit, html_path)
+
+
+def answer(context: Context, run: Run, limit: int | None, html_path: Path | None) -> int:
+    """Carry a run out, print its ranking, and say what to do next."""
+    from zoo.api import carry_out
+    from zoo_cli.progress import listening
+    from zoo_cli.ranking_view import show_ranking
+
+    context.invocation.resume = f"zoo recommend --resume {run.name}"
+    with listening(context) as listener:
+        ranking = carry_out(run, context.settings, context.catalogue, on_event=listener)
+    context.invocation.resume = ""
+    if html_path is not None:
+        from zoo.render import write_html
+
+        write_html(ranking, html_path)
+    show_ranking(context.output, ranking, limit)
+    _say_next(context, ranking, html_path)
+    return exit_code(ranking)
+
+
+def exit_code(ranking: Ranking) -> int:
+    """Say how a ranking ends a command."""
+    if not ranking.ranking:
+        return ExitCode.FAILED if ranking.failures else ExitCode.NOTHING
+    return ExitCode.PARTIAL if ranking.failures else ExitCode.DONE
+
+
+def _request(
+    context: Context,
+    data: str,
+    *,
+    demo: bool,
+    models: tuple[str, ...],
+    estimators: tuple[str, ...],
+    assignments: dict[str, dict[str, Any]],
+    probe: ProbeOptions,
+    budget: float | None,
+    **rest: Any,
+) -> Request:
+    from zoo.runs import Request
+
+    if demo and not models:
+        from zoo.embedded import names
+
+        models = tuple(f"embedded:{name}" for name in names())
+    return Request(
+        data=data,
+        probe=probe,
+        folder=str(Path.cwd()),
+        registry=context.settings.registry,
+        models=models,
+        estimators=estimators,
+        options=assignments,
+        budget=budget or 0.0,
+        **rest,
+    )
+
+
+def _check_page(path: Path | None) -> None:
+    """Find out before the work, not after it, that the page cannot be written."""
+    if path is not None and not path.absolute().parent.is_dir():
+        raise InputError(f"--html {path}: the folder {path.absolute().parent} does not exist.")
+
+
+def _show_plan(context: Context, request: Request) -> int:
+    from zoo.pipeline import open_probe, plan_run
+    from zoo_cli.plan_view import show_plan
+
+    probe = open_probe(request, context.catalogue)
+    plan: Plan = plan_run(request, probe, context.settings, context.catalogue)
+    show_plan(context.output, plan)
+    if not plan.models:
+        raise NothingMatchedError("no model is left to run.")
+    return ExitCode.PARTIAL if plan.failures else ExitCode.DONE
+
+
+def _say_next(context: Context, ranking: Ranking, html_path: Path | None) -> None:
+    short = ranking.run.rpartition("-")[2]
+    page = f" Page: {shlex.quote(str(html_path))}." if html_path else ""
+    context.output.note(
+        f"Run {ranking.run} saved.{page} Next: zoo runs show {short} --format md | "
+        f"zoo recommend --resume {short} --html report.html"
+    )

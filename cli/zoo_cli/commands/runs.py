@@ -1,0 +1,211 @@
+"""``zoo runs``: what was asked before, and what came out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from zoo.errors import ExitCode, InputError
+from zoo_cli import options
+from zoo_cli.context import noun_group, zoo_command
+from zoo_cli.output import Column
+
+if TYPE_CHECKING:
+    from zoo.runs import Run
+    from zoo.types import Ranking
+    from zoo_cli.context import Context
+
+runs = noun_group("runs", "List, show, compare and rerun past runs.")
+
+_LINES = [
+    Column("run"),
+    Column("state"),
+    Column("started", priority=2),
+    Column("data", priority=1, flexible=True),
+    Column("models", right=True, priority=3),
+    Column("leader"),
+]
+
+
+@zoo_command("list", parent=runs, examples=("zoo runs list", "zoo runs list --json"))
+@options.limit
+def list_(context: Context, *, limit: int | None) -> int:
+    """List runs, newest first."""
+    from zoo.runs import list_runs
+
+    infos = [run.info for run in list_runs(context.settings.folder)][:limit]
+    document = {"schema_version": 1, "runs": infos}
+    context.output.rows(_LINES, [msgspec.to_builtins(info) for info in infos], document=document)
+    if not infos:
+        context.output.hint("zoo recommend --demo makes the first one.")
+    return ExitCode.DONE
+
+
+@zoo_command("show", parent=runs, examples=("zoo runs show a1f3", "zoo runs show a1f3 --format md"))
+@click.argument("run")
+@options.limit
+@options.html
+def show(context: Context, *, run: str, limit: int | None, html_path: Path | None) -> int:
+    """Show what a run was asked and what came out."""
+    from zoo_cli.ranking_view import show_ranking
+
+    ranking = _ranking(_find(context, run))
+    if html_path is not None:
+        from zoo.render import write_html
+
+        write_html(ranking, html_path)
+    show_ranking(context.output, ranking, limit)
+    return ExitCode.DONE
+
+
+@zoo_command("rerun", parent=runs, examples=("zoo runs rerun a1f3",))
+@click.argument("run")
+@options.limit
+@options.html
+def rerun(context: Context, *, run: str, limit: int | None, html_path: Path | None) -> int:
+    """Ask the same question again, as a new run; what is in the store is not measured again."""
+    from zoo.runs import start_run
+    from zoo_cli.commands.recommend import answer
+
+    again = start_run(context.settings.folder, _find(context, run).request)
+    return answer(context, again, limit, html_path)
+
+
+@zoo_command("remove", parent=runs, examples=("zoo runs remove a1f3 b2c4 -y",))
+@click.argument("names", metavar="RUN...", nargs=-1, required=True)
+@options.yes
+def remove(context: Context, *, names: tuple[str, ...], yes: bool) -> int:
+    """Remove runs; features and scores stay in the store, see `zoo cache prune`."""
+    found = [_find(context, name) for name in names]
+    listed = ", ".join(run.name for run in found)
+    if not context.output.confirm(f"Remove {listed}?", yes=yes):
+        return ExitCode.FAILED
+    for run in found:
+        run.remove()
+    context.output.value({"removed": [run.name for run in found]}, f"Removed {listed}.")
+    return ExitCode.DONE
+
+
+@zoo_command(
+    "compare",
+    parent=runs,
+    examples=("zoo runs compare a1f3 b2c4", "zoo runs compare a1f3 truth.csv"),
+)
+@click.argument("run")
+@click.argument("other", metavar="RUN|TRUTH.csv")
+def compare(context: Context, *, run: str, other: str) -> int:
+    """Compare a ranking with another one, or with measured results.
+
+    TRUTH.csv has a column `model` and one column of results, higher is better.
+    """
+    ranking = _ranking(_find(context, run))
+    if Path(other).suffix.lower() == ".csv":
+        return _against_truth(context, ranking, read_truth(Path(other)))
+    return _side_by_side(context, ranking, _ranking(_find(context, other)))
+
+
+def read_truth(path: Path) -> dict[str, float]:
+    """Read measured results, model -> value.
+
+    Raises:
+        InputError: no such file, no model column, no single column of numbers, or a bad number.
+    """
+    import csv
+
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+    columns = list(rows[0]) if rows else []
+    results = [name for name in columns if name != "model"]
+    if "model" not in columns or len(results) != 1:
+        listed = ", ".join(columns) or "none"
+        raise InputError(
+            f"{path} needs the column 'model' and one column of results; it has: {listed}."
+        )
+    try:
+        return {row["model"]: float(row[results[0]]) for row in rows if row[results[0]]}
+    except ValueError as error:
+        raise InputError(f"{path}: column {results[0]!r}: {error}.") from error
+
+
+def _against_truth(context: Context, ranking: Ranking, truth: dict[str, float]) -> int:
+    from zoo.ranking.quality import rank_quality
+
+    shared = [row for row in ranking.ranking if row.model in truth]
+    if len(shared) < 2:
+        raise InputError(
+            f"only {len(shared)} of the models of run {ranking.run} are in the results.",
+            "The column 'model' names models as the ranking does: zoo runs show RUN -q",
+        )
+    results = [truth[row.model] for row in shared]
+    prior = {row.model: row.score for row in ranking.prior}
+    names = {name for row in shared for name in row.estimators}
+    columns: dict[str, list[float | None]] = {"score": [row.score for row in shared]}
+    columns["prior"] = [prior.get(row.model) for row in shared]
+    for name in sorted(names):
+        cells = [row.estimators.get(name) for row in shared]
+        columns[name] = [cell.value if cell else None for cell in cells]
+    measured = [
+        {"by": name, "models": len(shared), **rank_quality(values, results)}
+        for name, values in columns.items()
+        if None not in values
+    ]
+    shown = [Column("by")] + [
+        Column(name, right=True, show="{:.3f}".format) for name in measured[0] if name != "by"
+    ]
+    context.output.rows(shown, measured, document={"schema_version": 1, "quality": measured})
+    return ExitCode.DONE
+
+
+def _side_by_side(context: Context, left: Ranking, right: Ranking) -> int:
+    theirs = {row.model: row for row in right.ranking}
+    rows: list[dict[str, Any]] = []
+    for row in left.ranking:
+        other = theirs.pop(row.model, None)
+        rows.append(
+            {
+                "model": row.model,
+                "rank": row.rank,
+                "other": other.rank if other else None,
+                "score": row.score,
+                "other_score": other.score if other else None,
+            }
+        )
+    rows += [
+        {"model": row.model, "rank": None, "other": row.rank, "other_score": row.score}
+        for row in theirs.values()
+    ]
+    if left.probe.fingerprint != right.probe.fingerprint:
+        context.output.warn("the two runs saw different samples: compare ranks, not scores.")
+    decimals = "{:.2f}".format
+    columns = [
+        Column("model"),
+        Column("rank", title=left.run, right=True),
+        Column("other", title=right.run, right=True),
+        Column("score", right=True, show=decimals, priority=1),
+        Column("other_score", right=True, show=decimals, priority=1),
+    ]
+    document = {"schema_version": 1, "runs": [left.run, right.run], "models": rows}
+    context.output.rows(columns, rows, document=document)
+    return ExitCode.DONE
+
+
+def _find(context: Context, name: str) -> Run:
+    from zoo.runs import find_run
+
+    return find_run(context.settings.folder, name)
+
+
+def _ranking(run: Run) -> Ranking:
+    ranking = run.ranking
+    if ranking is None:
+        raise InputError(
+            f"run {run.name} has no ranking yet: it is {run.info.state}.",
+            f"zoo recommend --resume {run.name}",
+        )
+    return ranking

@@ -1,0 +1,95 @@
+"""``zoo``: the command table, and the one place where exceptions become exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from zoo.errors import ExitCode
+from zoo_cli.errors import Explained, explain, show
+from zoo_cli.lazy import Entry, LazyGroup
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_COMMANDS = "zoo_cli.commands"
+_RANK = "Find a checkpoint"
+_THINGS = "Look at things"
+_HOUSE = "Keep house"
+
+TABLE = {
+    "recommend": Entry(f"{_COMMANDS}.recommend:recommend", "Rank models for your data.", _RANK),
+    "score": Entry(f"{_COMMANDS}.score:score", "Score features that you bring.", _RANK),
+    "models": Entry(f"{_COMMANDS}.models:models", "List, show and pull models.", _THINGS),
+    "registry": Entry(
+        f"{_COMMANDS}.registry:registry", "Add, remove, lock, verify and diff entries.", _THINGS
+    ),
+    "probes": Entry(
+        f"{_COMMANDS}.probes:probes", "Show what Zoo understands of your data.", _THINGS
+    ),
+    "runs": Entry(f"{_COMMANDS}.runs:runs", "List, show, compare and rerun past runs.", _THINGS),
+    "plugins": Entry(
+        f"{_COMMANDS}.plugins:plugins", "List, check, install and remove plugins.", _THINGS
+    ),
+    "cache": Entry(f"{_COMMANDS}.cache:cache", "Show and prune what Zoo keeps.", _HOUSE),
+    "doctor": Entry(f"{_COMMANDS}.doctor:doctor", "Check this machine.", _HOUSE),
+    "config": Entry(
+        f"{_COMMANDS}.config:config", "Show settings and where each comes from.", _HOUSE
+    ),
+    "completion": Entry(
+        f"{_COMMANDS}.completion:completion", "Print the completion script of a shell.", _HOUSE
+    ),
+}
+MORE = (
+    ("zoo COMMAND --help", "Options and examples of one command."),
+    ("zoo recommend --demo", "See a ranking now: packaged data and models, no network."),
+    ("zoo doctor", "Something does not work: start here."),
+)
+
+
+@click.group(
+    cls=LazyGroup,
+    table=TABLE,
+    more=MORE,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(package_name="zoo-reuse", message="zoo %(version)s")
+def zoo() -> None:
+    """Data in; a ranked, costed, pinned list of checkpoints to start from out."""
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line in this process; every failure becomes a sentence and a code."""
+    from zoo_cli.invocation import Invocation
+
+    invocation = Invocation()
+    try:
+        result = zoo.main(
+            args=list(arguments), prog_name="zoo", standalone_mode=False, obj=invocation
+        )
+    except BrokenPipeError:
+        _discard_output()
+        return ExitCode.DONE
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 -- the table has a line for each
+        explained = explain(error)
+        if invocation.resume and explained.code == ExitCode.INTERRUPTED:
+            explained = Explained(
+                explained.message, invocation.resume, explained.code, explained.title
+            )
+        show(explained, error)
+        invocation.report(explained, arguments)
+        return explained.code
+    return result if isinstance(result, int) else ExitCode.DONE
+
+
+def _discard_output() -> None:
+    """Keep the interpreter from complaining at exit that the reader has gone."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,247 @@
+"""One sink: data on standard output in the mode that was asked for, the rest on standard error."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import sys
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
+
+from zoo_cli.table import Column, drop_columns, markdown, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+__all__ = ["Column", "Output", "mode_of"]
+
+MACHINE = frozenset({"json", "jsonl", "csv", "quiet"})
+
+#: What common marks become where the terminal or pipe cannot show them.
+_ASCII = str.maketrans(
+    {"\u2013": "-", "\u2014": "-", "\u2026": "...", "\u00b1": "+/-", "\u00d7": "x", "\u03c4": "tau"}
+    | {"\u2212": "-", "\u2265": ">=", "\u2264": "<=", "\u2192": "->", "\u2019": "'", "\u202f": " "}
+    | {"\u00a0": " ", "\u2009": " ", "\u00b7": "."}
+)
+
+
+def mode_of(name: str, *, json: bool = False, quiet: bool = False) -> str:
+    """Merge ``--format``, ``--json`` and ``-q``.
+
+    Raises:
+        click.UsageError: two different modes.
+    """
+    asked = {name} - {"auto"} | ({"json"} if json else set())
+    if len(asked) > 1:
+        raise click.UsageError(f"--json and --format {name} ask for two different formats.")
+    return asked.pop() if asked else ("quiet" if quiet else "auto")
+
+
+class Output:
+    """Where commands print.
+
+    Attributes:
+        mode: ``auto``, ``table``, ``json``, ``jsonl``, ``csv``, ``md`` or ``quiet``.
+        quiet: leave out notes and hints; warnings stay.
+        wrote: whether a document has been printed already.
+    """
+
+    def __init__(self, *, mode: str = "auto", color: str = "auto", quiet: bool = False) -> None:
+        self.mode = mode
+        self.quiet = quiet
+        self.wrote = False
+        self._color = color
+
+    @property
+    def machine(self) -> bool:
+        """Whether a program reads standard output."""
+        return self.mode in MACHINE
+
+    @property
+    def live(self) -> bool:
+        """Whether bars may be drawn on standard error."""
+        return _is_terminal(sys.stderr) and not os.environ.get("CI")
+
+    def color(self, stream: TextIO) -> bool:
+        """Whether this stream takes colour."""
+        if self._color != "auto":
+            return self._color == "always"
+        return _is_terminal(stream) and not (os.environ.get("NO_COLOR") or os.environ.get("CI"))
+
+    def rows(
+        self,
+        columns: Sequence[Column],
+        rows: Iterable[Mapping[str, Any]],
+        *,
+        document: Any,
+        title: str = "",
+    ) -> None:
+        """Print a table.
+
+        Args:
+            columns: what to show; the first is the id that ``-q`` prints.
+            rows: column name -> value.
+            document: what ``--json`` prints instead. None marks a table beside the main one:
+                it is for people only and appears in no machine mode.
+            title: a line above the table, for people.
+        """
+        rows = list(rows)
+        if self.machine and document is None:
+            return
+        if self.mode == "json":
+            self.document(document)
+        elif self.mode == "jsonl":
+            for row in rows:
+                self.line(_encode(row))
+        elif self.mode == "csv":
+            self.write(_csv(columns, rows))
+        elif self.mode == "quiet":
+            self.write("".join(f"{row[columns[0].name]}\n" for row in rows))
+        elif self.mode == "md":
+            self.write((f"**{title}**\n\n" if title else "") + markdown(columns, rows))
+        else:
+            self._table(columns, rows, title)
+
+    def value(self, document: Any, text: str, ids: Iterable[str] = ()) -> None:
+        """Print one thing: ``document`` for ``--json``, ``text`` for people, ``ids`` for ``-q``."""
+        if self.mode == "json":
+            self.document(document)
+        elif self.mode == "jsonl":
+            self.line(_encode(document))
+        elif self.mode == "quiet":
+            self.write("".join(f"{each}\n" for each in ids))
+        else:
+            self.line(text)
+
+    def document(self, document: Any) -> None:
+        """Print the one JSON document of this command."""
+        assert not self.wrote, "a command prints one document"
+        self.line(_encode(document, indent=2))
+
+    def line(self, text: str = "") -> None:
+        """Print one line of data."""
+        self.write(f"{text}\n")
+
+    def write(self, text: str) -> None:
+        """Write data as it is; a reader that has gone ends the output quietly."""
+        self.wrote = True
+        try:
+            sys.stdout.write(encodable(text, sys.stdout))
+            sys.stdout.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+    def note(self, text: str) -> None:
+        """Say something that is not data."""
+        if not self.quiet:
+            self._say(text)
+
+    def success(self, text: str) -> None:
+        """Say that something worked."""
+        self.note(click.style(text, fg="green") if self.color(sys.stderr) else text)
+
+    def hint(self, text: str) -> None:
+        """Say what to type next; nothing for an empty hint."""
+        if text:
+            self.note(f"{self._styled('Hint:', 'cyan')} {text}")
+
+    def warn(self, text: str) -> None:
+        """Say that something is not as it should be; never left out."""
+        self._say(f"{self._styled('Warning:', 'yellow')} {text}")
+
+    def confirm(self, question: str, *, yes: bool) -> bool:
+        """Ask, unless ``--yes``; without a terminal there is nobody to ask.
+
+        Raises:
+            InputError: no terminal and no ``--yes``.
+        """
+        if yes:
+            return True
+        if not _is_terminal(sys.stdin):
+            from zoo.errors import InputError
+
+            raise InputError(f"{question} There is no terminal to answer on.", "Add --yes.")
+        return click.confirm(question, err=True)
+
+    def _table(self, columns: Sequence[Column], rows: list[Mapping[str, Any]], title: str) -> None:
+        if not _is_terminal(sys.stdout):
+            self.write((f"{title}\n" if title else "") + plain(columns, rows))
+            return
+        from zoo_cli.table import rich_table
+
+        width = _width()
+        table = rich_table(drop_columns(columns, rows, width), rows, title)
+        self.write(_render(table, width, color=self.color(sys.stdout)))
+
+    def _styled(self, word: str, color: str) -> str:
+        return click.style(word, fg=color, bold=True) if self.color(sys.stderr) else word
+
+    def _say(self, text: str) -> None:
+        sys.stderr.write(encodable(f"{text}\n", sys.stderr))
+        sys.stderr.flush()
+
+
+def encodable(text: str, stream: TextIO) -> str:
+    """Replace what the stream's encoding cannot write; never fail on a character."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return text.translate(_ASCII).encode(encoding, "backslashreplace").decode(encoding)
+    return text
+
+
+def _encode(document: Any, indent: int = -1) -> str:
+    import msgspec
+
+    encoded = msgspec.json.encode(document, enc_hook=_plain_value)
+    if indent > 0:
+        encoded = msgspec.json.format(encoded, indent=indent)
+    text = encoded.decode("utf-8")
+    if _speaks_utf8(sys.stdout):
+        return text
+    import json
+
+    return json.dumps(json.loads(text), indent=indent if indent > 0 else None)
+
+
+def _speaks_utf8(stream: TextIO) -> bool:
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return encoding.lower().replace("-", "").replace("_", "") == "utf8"
+
+
+def _plain_value(value: Any) -> Any:
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    return str(value)
+
+
+def _csv(columns: Sequence[Column], rows: list[Mapping[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([column.name for column in columns])
+    writer.writerows([[row.get(column.name) for column in columns] for row in rows])
+    return text.getvalue()
+
+
+def _render(table: Any, width: int, *, color: bool) -> str:
+    from rich.console import Console
+
+    console = Console(
+        file=io.StringIO(), width=width, force_terminal=color, no_color=not color, highlight=False
+    )
+    with console.capture() as capture:
+        console.print(table)
+    return capture.get()
+
+
+def _width() -> int:
+    import shutil
+
+    return shutil.get_terminal_size((100, 24)).columns
+
+
+def _is_terminal(stream: Any) -> bool:
+    return bool(getattr(stream, "isatty", lambda: False)()) and os.environ.get("TERM") != "dumb"

@@ -1,0 +1,112 @@
+"""Events as a person follows them: two bars on a terminal, one line a milestone in a log."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from zoo.events import Event, Listener, ignore
+from zoo_cli.output import encodable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from zoo_cli.context import Context
+
+_MILESTONES = frozenset({"plan", "fetched", "model", "failure", "note"})
+
+
+@contextmanager
+def listening(context: Context, models: int = 0) -> Iterator[Listener]:
+    """Give a listener that shows what goes on, on standard error, for as long as the block lasts.
+
+    Args:
+        context: decides between bars, lines and nothing.
+        models: how many models the run has, when it is known before the ``plan`` event.
+    """
+    if not context.progress:
+        yield ignore
+    elif context.output.live:
+        with _bars(models, color=context.output.color(sys.stderr)) as listener:
+            yield listener
+    else:
+        yield _line_by_line
+
+
+def _line_by_line(event: Event) -> None:
+    if event.kind in _MILESTONES and (event.message or event.model):
+        sys.stderr.write(encodable(f"{_words(event)}\n", sys.stderr))
+        sys.stderr.flush()
+
+
+def _words(event: Event) -> str:
+    text = event.message or event.model
+    if event.model and event.model not in text:
+        text = f"{event.model}: {text}"
+    if event.kind == "model" and event.seconds:
+        text += f" ({event.seconds:.1f} s)"
+    return f"failed: {text}" if event.kind == "failure" else text
+
+
+@contextmanager
+def _bars(models: int, *, color: bool) -> Iterator[Listener]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import TimeRemainingColumn as Remaining
+
+    console = Console(stderr=True, no_color=not color, highlight=False, emoji=False, markup=False)
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, Remaining(), console=console, transient=True) as progress:
+        yield Bars(progress, models)
+
+
+class Bars:
+    """One bar for the models and one for each model under way.
+
+    Lines of finished models are printed above the bars and stay in the scroll-back.
+    """
+
+    def __init__(self, progress: Any, models: int) -> None:
+        self._progress = progress
+        self._all = progress.add_task("models", total=models or None)
+        self._current: dict[str, Any] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, event: Event) -> None:
+        """Show one event; called from any thread."""
+        with self._lock:
+            if event.kind in _MILESTONES:
+                self._milestone(event)
+            else:
+                self._advance(event)
+
+    def _milestone(self, event: Event) -> None:
+        if event.kind == "plan" and event.total:
+            self._progress.update(self._all, total=event.total)
+        if event.kind in {"model", "failure"} and event.model:
+            self._finish(event.model)
+            self._progress.advance(self._all)
+        if event.kind == "fetched":
+            self._finish(event.model)
+        elif event.message or event.model:
+            self._progress.console.print(_words(event), soft_wrap=True)
+
+    def _advance(self, event: Event) -> None:
+        name = event.model or event.kind
+        if name not in self._current:
+            self._current[name] = self._progress.add_task(name, total=event.total or None)
+        self._progress.update(
+            self._current[name],
+            completed=event.done,
+            total=event.total or None,
+            description=f"{name} ({event.kind})",
+        )
+        if event.total and event.done >= event.total and not event.model:
+            self._finish(name)
+
+    def _finish(self, name: str) -> None:
+        task = self._current.pop(name, None)
+        if task is not None:
+            self._progress.remove_task(task)
