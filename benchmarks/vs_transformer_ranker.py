@@ -65,9 +65,7 @@ def same_samples(data: Path, samples: int, folder: Path) -> Path:
     (folder / "data").mkdir(parents=True)
     target = folder / "data" / "train-00000-of-00001.parquet"
     command = ["-m", "zoo_cli", "probes", "sample", str(data), "--probe-size", str(samples)]
-    subprocess.run(
-        [sys.executable, *command, "-o", str(target), "-q"], check=True, env=ENVIRONMENT
-    )
+    subprocess.run([sys.executable, *command, "-o", str(target), "-q"], check=True, env=ENVIRONMENT)
     return folder
 
 

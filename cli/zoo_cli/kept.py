@@ -42,8 +42,8 @@ def kept(folder: Path) -> list[Kept]:
         kind = top.name.split(".")[0].partition("-")[0]
         kind = kind if kind in KINDS else "other"
         prunable = KINDS[kind][1]
-        for path in _units(top) if prunable and top.is_dir() else (top,):
-            found.append(_measure(kind, path))
+        units = _units(top) if prunable and top.is_dir() else (top,)
+        found += [_measure(kind, path) for path in units]
     return found
 
 
@@ -81,7 +81,7 @@ def _units(folder: Path) -> Iterator[Path]:
     """Look through the folders that only spread keys by their first letters."""
     for path in sorted(folder.iterdir()):
         if path.is_dir() and len(path.name) <= 2:
-            yield from sorted(path.iterdir())
+            yield from (each for each in sorted(path.iterdir()) if each.suffix != ".lock")
         else:
             yield path
 
@@ -89,6 +89,6 @@ def _units(folder: Path) -> Iterator[Path]:
 def _measure(kind: str, path: Path) -> Kept:
     files = [each for each in (path.rglob("*") if path.is_dir() else (path,)) if each.is_file()]
     facts = [each.stat() for each in files] or [path.stat()]
-    used = max(max(fact.st_mtime, fact.st_atime) for fact in facts)
+    used = max(fact.st_mtime for fact in facts)  # the store touches what it reads
     size = sum(fact.st_size for fact in facts) if files else 0
     return Kept(kind=kind, path=path, bytes=size, files=len(files), used=used)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from zoo_cli.table import Column, drop_columns, markdown, plain
+from zoo.render.columns import Column, markdown_table, plain
+from zoo_cli.table import drop_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -81,8 +82,8 @@ class Output:
         """Print a table.
 
         Args:
-            columns: what to show; the first is the id that ``-q`` prints.
-            rows: column name -> value.
+            columns: what people see; one of them is the id that ``-q`` prints.
+            rows: name -> plain value, also what people do not see: CSV and JSON lines have all.
             document: what ``--json`` prints instead. None marks a table beside the main one:
                 it is for people only and appears in no machine mode.
             title: a line above the table, for people.
@@ -98,9 +99,10 @@ class Output:
         elif self.mode == "csv":
             self.write(_csv(columns, rows))
         elif self.mode == "quiet":
-            self.write("".join(f"{row[columns[0].name]}\n" for row in rows))
+            key = next((column for column in columns if column.key), columns[0])
+            self.write("".join(f"{row[key.name]}\n" for row in rows))
         elif self.mode == "md":
-            self.write((f"**{title}**\n\n" if title else "") + markdown(columns, rows))
+            self.write((f"**{title}**\n\n" if title else "") + markdown_table(columns, rows))
         else:
             self._table(columns, rows, title)
 
@@ -134,8 +136,8 @@ class Output:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     def note(self, text: str) -> None:
-        """Say something that is not data."""
-        if not self.quiet:
+        """Say something that is not data; nothing for an empty text."""
+        if text and not self.quiet:
             self._say(text)
 
     def success(self, text: str) -> None:
@@ -219,10 +221,11 @@ def _plain_value(value: Any) -> Any:
 
 
 def _csv(columns: Sequence[Column], rows: list[Mapping[str, Any]]) -> str:
+    names = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([column.name for column in columns])
-    writer.writerows([[row.get(column.name) for column in columns] for row in rows])
+    writer = csv.DictWriter(text, names or [column.name for column in columns], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
     return text.getvalue()
 
 

@@ -14,7 +14,7 @@ _SECONDS = {"": 1.0, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _SECONDS |= {"d": 86400.0, "w": 7 * 86400.0}
 
 
-class _Quantity(click.ParamType):
+class _Quantity(click.ParamType[float]):
     """A number with a unit."""
 
     units: dict[str, float]
@@ -27,12 +27,12 @@ class _Quantity(click.ParamType):
         if isinstance(value, (int, float)):
             return float(value)
         match = _NUMBER.fullmatch(value.strip())
-        if match and match[2].lower() in self.units:
-            return float(match[1]) * self.units[match[2].lower()]
-        self.fail(f"{value!r} is no {self.name}; write it like {self.example}.", param, ctx)
+        if not match or match[2].lower() not in self.units:
+            self.fail(f"{value!r} is no {self.name}; write it like {self.example}.", param, ctx)
+        return float(match[1]) * self.units[match[2].lower()]
 
 
-class Size(_Quantity):
+class _Size(_Quantity):
     """Bytes: ``500MB``, ``1.5 GB``, ``2GiB``."""
 
     name = "size"
@@ -40,9 +40,13 @@ class Size(_Quantity):
     example = "500MB or 2GiB"
 
 
-class Duration(_Quantity):
+class _Duration(_Quantity):
     """Seconds: ``90s``, ``10m``, ``2h``, ``30d``."""
 
     name = "duration"
     units = _SECONDS
     example = "90s, 10m, 2h or 30d"
+
+
+SIZE = _Size()
+DURATION = _Duration()

@@ -1,87 +1,24 @@
-"""Tables for people: aligned text, Markdown, and as many columns as a terminal is wide."""
+"""Tables on a terminal: as many columns as it is wide, and ids whole."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from zoo.render.columns import GAP, Column, cells
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from rich.table import Table
 
-_GAP = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column.
-
-    Attributes:
-        name: key of the rows, and the header of CSV.
-        title: header for people; the name in capitals when empty.
-        right: numbers stand on the right.
-        show: value -> text for people; None is shown as a dash before this is asked.
-        priority: on a narrow terminal the highest number goes first; 0 always stays.
-        flexible: may be cut with an ellipsis; ids never are.
-        wrap: goes on in the next line instead.
-        style: a rich style for terminals.
-    """
-
-    name: str
-    title: str = ""
-    right: bool = False
-    show: Callable[[Any], str] = str
-    priority: int = 0
-    flexible: bool = False
-    wrap: bool = False
-    style: str = ""
-
-    @property
-    def elastic(self) -> bool:
-        """Whether the column may be narrower than its content."""
-        return self.flexible or self.wrap
-
-    @property
-    def header(self) -> str:
-        """What stands above the column."""
-        return self.title or self.name.upper().replace("_", " ")
-
-    def text(self, row: Mapping[str, Any]) -> str:
-        """One cell as a person reads it."""
-        value = row.get(self.name)
-        return "-" if value is None or value == "" else self.show(value)
-
-
-def plain(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]]) -> str:
-    """Aligned text with every column, for pipes and logs."""
-    lines = [[column.header for column in columns]]
-    lines += [[column.text(row) for column in columns] for row in rows]
-    widths = [max(cells(line[index]) for line in lines) for index in range(len(columns))]
-    out = []
-    for line in lines:
-        padded = [
-            _pad(text, width, right=column.right)
-            for text, width, column in zip(line, widths, columns, strict=True)
-        ]
-        out.append((" " * _GAP).join(padded).rstrip())
-    return "\n".join(out) + "\n"
-
-
-def markdown(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]]) -> str:
-    """A GitHub table; cells cannot break out of it."""
-    head = "| " + " | ".join(column.header for column in columns) + " |"
-    rule = "|" + "|".join(" ---: " if column.right else " --- " for column in columns) + "|"
-    body = [
-        "| " + " | ".join(_escaped(column.text(row)) for column in columns) + " |" for row in rows
-    ]
-    return "\n".join([head, rule, *body]) + "\n"
+#: An elastic column is worth keeping down to this width.
+_NARROWEST = 24
 
 
 def drop_columns(
     columns: Sequence[Column], rows: Sequence[Mapping[str, Any]], width: int
 ) -> list[Column]:
-    """Leave out the least important columns until the rest fits; flexible ones may be cut."""
+    """Leave out the least important columns until the rest fits; elastic ones may shrink."""
     kept = list(columns)
     while _needed(kept, rows) > width:
         droppable = [column for column in kept if column.priority > 0]
@@ -92,7 +29,7 @@ def drop_columns(
 
 
 def rich_table(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]], title: str) -> Table:
-    """A borderless table for terminals."""
+    """Make a borderless table."""
     from rich.table import Table
     from rich.text import Text
 
@@ -113,28 +50,14 @@ def rich_table(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]], tit
     return table
 
 
-def cells(text: str) -> int:
-    """Terminal cells that a text takes."""
-    if text.isascii():
-        return len(text)
-    from rich.cells import cell_len
-
-    return cell_len(text)
-
-
 def _needed(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]]) -> int:
-    shortest = [min(_width(c, rows), 24) if c.elastic else _width(c, rows) for c in columns]
-    return sum(shortest) + _GAP * (len(columns) - 1)
+    widths = [_width(column, rows) for column in columns]
+    shortest = [
+        min(width, _NARROWEST) if column.elastic else width
+        for width, column in zip(widths, columns, strict=True)
+    ]
+    return sum(shortest) + GAP * (len(columns) - 1)
 
 
 def _width(column: Column, rows: Sequence[Mapping[str, Any]]) -> int:
     return max([cells(column.header), *(cells(column.text(row)) for row in rows)])
-
-
-def _pad(text: str, width: int, *, right: bool) -> str:
-    space = " " * (width - cells(text))
-    return space + text if right else text + space
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ")

@@ -147,9 +147,7 @@ class _Measurement:
     def _fetch(self, planned: PlannedModel) -> Checkpoint:
         candidate = planned.candidate
         if planned.download:
-            self.on_event(
-                Event(kind="fetch", model=candidate.model, total=planned.download)
-            )
+            self.on_event(Event(kind="fetch", model=candidate.model, total=planned.download))
         return source_of(candidate, self.sources).fetch(candidate)
 
     def _advance(self, future: Future[Any], engine: LocalEngine, *, late: bool) -> None:
@@ -204,9 +202,7 @@ class _Measurement:
         self.on_event(Event(kind="failure", model=failure.model or "", message=str(failure)))
 
 
-def estimator_jobs(
-    request: Request, plan: Plan, catalogue: Catalogue
-) -> tuple[EstimatorJob, ...]:
+def estimator_jobs(request: Request, plan: Plan, catalogue: Catalogue) -> tuple[EstimatorJob, ...]:
     """Pair each estimator with its options and with the version of the plugin it comes from."""
     versions = {plugin.name: plugin.version for plugin in catalogue.host.installed}
     provided = catalogue.provided("estimator")

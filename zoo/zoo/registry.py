@@ -256,7 +256,7 @@ def _unknown_keys(
     for key in table:
         if key not in known:
             close = difflib.get_close_matches(key, known, n=1)
-            guess = f"; did you mean {close[0]!r}?" if close else ""
+            guess = f", did you mean {close[0]!r}" if close else ""
             yield (*where, key), f"unknown field {key!r}{guess}", f"Fields: {', '.join(known)}."
 
 
@@ -278,6 +278,8 @@ def _wrong_values(document: Document) -> Iterator[tuple[tuple[str | int, ...], s
             if (getattr(entry, name) or 0) < 0:
                 yield (*here, name), f"{getattr(entry, name)} is negative"
         for file, digest in entry.files.items():
+            if file.startswith("/") or ".." in file.split("/"):
+                yield (*here, "files", file), f"{file!r} leaves the checkpoint's folder"
             if not _DIGEST.fullmatch(digest):
                 shown = f"{digest!r} is no sha256 (64 hex digits) or sha1:<40 hex digits>"
                 yield (*here, "files", file), shown

@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-
 from zoo.errors import ExitCode
 from zoo.render.quantities import duration_text, size_text, some
 from zoo_cli import options
 from zoo_cli.context import noun_group, zoo_command
 from zoo_cli.kept import KINDS, Kept, choose, kept, remove
 from zoo_cli.output import Column
-from zoo_cli.quantities import Duration, Size
+from zoo_cli.quantities import DURATION, SIZE
 
 if TYPE_CHECKING:
     from zoo_cli.context import Context
@@ -64,7 +63,7 @@ def show(context: Context) -> None:
 )
 @options.option(
     "--older-than",
-    type=Duration(),
+    type=DURATION,
     metavar="TIME",
     default_shown="30d without --max-size",
     variable="ZOO_OLDER_THAN",
@@ -72,7 +71,7 @@ def show(context: Context) -> None:
 )
 @options.option(
     "--max-size",
-    type=Size(),
+    type=SIZE,
     metavar="SIZE",
     default_shown="none",
     variable="ZOO_MAX_SIZE",
@@ -128,5 +127,3 @@ def _report(context: Context, chosen: list[Kept], freed: int, *, dry_run: bool) 
 
 def _age(seconds: float) -> str:
     return f"{seconds / 86400:.0f} d" if seconds >= 86400 else duration_text(max(seconds, 0.0))
-
-

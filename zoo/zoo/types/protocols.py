@@ -39,6 +39,17 @@ class ManyLabels(Protocol):
         ...
 
 
+@runtime_checkable
+class ManyFolds(Protocol):
+    """An estimator that leaves groups of samples out without starting afresh (optional)."""
+
+    def score_folds(
+        self, features: Features, folds: Sequence[npt.NDArray[Any]]
+    ) -> npt.NDArray[Any]:
+        """Scores (K,) without each group of samples; a group is an (N,) bool mask."""
+        ...
+
+
 class Prior(Protocol):
     """Scores a checkpoint from its registry entry alone."""
 

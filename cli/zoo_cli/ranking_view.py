@@ -1,0 +1,44 @@
+"""A ranking on a terminal: the table on standard output, what qualifies it beside it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from zoo.render.table import ranking_columns, ranking_rows
+from zoo.render.words import agreement_line, data_line, exclusions_line, short, verdict
+
+if TYPE_CHECKING:
+    from zoo.types.ranking import Ranking
+    from zoo_cli.output import Output
+
+
+def show_ranking(output: Output, ranking: Ranking, limit: int | None = None) -> None:
+    """Print a ranking in the mode that was asked for; at most ``limit`` of its rows."""
+    shown = replace(ranking, ranking=ranking.ranking[:limit])
+    if output.mode == "md":
+        from zoo.render.text import markdown
+
+        output.write(markdown(shown))
+        return
+    output.note(data_line(ranking.probe))
+    columns = ranking_columns(shown)
+    output.rows(columns, ranking_rows(shown), document=shown)
+    hidden = len(ranking.ranking) - len(shown.ranking)
+    output.note(f"... and {hidden} more" if hidden else "")
+    _qualify(output, ranking)
+
+
+def _qualify(output: Output, ranking: Ranking) -> None:
+    """Say everything that the table alone would hide."""
+    output.success(verdict(ranking))
+    if agreement_line(ranking):
+        output.note(f"{agreement_line(ranking)}.")
+    if ranking.excluded:
+        output.note(f"{exclusions_line(ranking.excluded)}.")
+    for warning in ranking.warnings:
+        output.warn(warning)
+    for failure in ranking.failures:
+        output.warn(short(str(failure)))
+        output.hint(failure.hint)

@@ -1,0 +1,1 @@
+"""How the demo zoo that ships with the package is made."""

@@ -1,0 +1,150 @@
+"""Memory, threads, precision and batch size of the device that a backbone runs on."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from zoo.errors import InputError, OutOfMemoryError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from zoo.types.protocols import RuntimeOptions
+
+_PIXELS = 16 * 224 * 224  # more spills the processor's cache
+_TOKENS = 4096
+_MATMUL_ERROR = 1e-5
+_CPU_ALLOCATOR = ("can't allocate memory", "not enough memory", "alloc_cpu")
+
+
+def resolve_device(name: str) -> torch.device:
+    """The device that a person named.
+
+    Raises:
+        InputError: this machine has no such device.
+    """
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise InputError(f"{name!r} is not a device.", "Write cpu, cuda or cuda:0.") from None
+    if device.type == "cuda" and (
+        not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()
+    ):
+        found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        raise InputError(
+            f"there is no device {name!r} on this machine ({found} CUDA devices found).",
+            "Use --device cpu.",
+        )
+    return device
+
+
+def configure(options: RuntimeOptions, device: torch.device) -> None:
+    """Set the process's threads and its float32 matrix products."""
+    torch.set_num_threads(max(1, options.threads))
+    if device.type == "cpu":
+        torch.set_float32_matmul_precision(_cpu_precision())
+    else:
+        torch.set_float32_matmul_precision("highest")
+        torch.backends.cudnn.allow_tf32 = False
+
+
+@functools.cache
+def _cpu_precision() -> str:
+    """``medium`` picks a kernel up to twice as fast; on some processors that kernel is bfloat16."""
+    generator = torch.Generator().manual_seed(0)
+    left = torch.randn(256, 256, generator=generator)
+    right = torch.randn(256, 256, generator=generator)
+    exact = left.double() @ right.double()
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    error = ((left @ right).double() - exact).abs().max() / exact.abs().max()
+    torch.set_float32_matmul_precision(before)
+    return "medium" if float(error) < _MATMUL_ERROR else "highest"
+
+
+def prefers_channels_last(module: torch.nn.Module, device: torch.device) -> bool:
+    """Whether the layout pays: on a GPU for any convolution, on a CPU for batch-normed nets."""
+    kinds: tuple[type[torch.nn.Module], ...] = (torch.nn.BatchNorm2d,)
+    if device.type == "cuda":
+        kinds = (torch.nn.Conv2d,)
+    return any(isinstance(part, kinds) for part in module.modules())
+
+
+def budget(modality: str, device: torch.device, width: int) -> int:
+    """Pixels or tokens of a comfortable batch; ``width`` is the network's widest tap."""
+    if device.type != "cuda":
+        return _PIXELS if modality == "image" else _TOKENS
+    free, _ = torch.cuda.mem_get_info(device)
+    if modality == "image":
+        return max(_PIXELS, min(256 * 224 * 224, free // 2 // 4096))
+    return max(_TOKENS, min(64 * 1024, free // 2 // (max(width, 256) * 160)))
+
+
+@contextlib.contextmanager
+def memory_guard(sentence: str, hint: str) -> Iterator[None]:
+    """Turn every way of running out of memory into one error."""
+    try:
+        yield
+    except (MemoryError, torch.OutOfMemoryError):
+        pass
+    except RuntimeError as error:
+        if not any(text in str(error) for text in _CPU_ALLOCATOR):
+            raise
+    else:
+        return
+    if torch.cuda.is_available() and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+    raise OutOfMemoryError(sentence, hint)
+
+
+def require_memory(model: str, needed: int, device: torch.device) -> None:
+    """Refuse weights that cannot fit before anything is read.
+
+    Raises:
+        OutOfMemoryError: saying how much is needed and free.
+    """
+    if device.type == "cuda":
+        free: int | None = torch.cuda.mem_get_info(device)[0]
+    else:
+        free = available_memory()
+    if free is not None and needed > free:
+        raise OutOfMemoryError(
+            f"{model} needs {needed / 1e9:.1f} GB for its weights in float32; {free / 1e9:.1f} GB "
+            f"are free on {device}.",
+            "Leave it out, free memory, or run it on a larger device.",
+        )
+
+
+def available_memory() -> int | None:
+    """Bytes that this process may still take; None where the system does not say."""
+    limits = [_meminfo(), _cgroup()]
+    known = [limit for limit in limits if limit is not None]
+    return min(known) if known else None
+
+
+def _meminfo() -> int | None:
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return None
+
+
+def _cgroup() -> int | None:
+    folder = Path("/sys/fs/cgroup")
+    with contextlib.suppress(OSError, ValueError):
+        limit = int((folder / "memory.max").read_text(encoding="ascii"))
+        used = int((folder / "memory.current").read_text(encoding="ascii"))
+        cache = dict(
+            line.split() for line in (folder / "memory.stat").read_text(encoding="ascii").splitlines()
+        )
+        return max(0, limit - used + int(cache.get("file", 0)))
+    return None

@@ -1,0 +1,230 @@
+"""Pixels: decode with Pillow, prepare with the checkpoint's own processor, normalise in batches."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from zoo.errors import CheckpointError, InputError
+from zoo_runtimes.loading import explained, quiet
+from zoo_runtimes.processors import geometry, processor_settings, separable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from zoo.types.model import Checkpoint
+    from zoo.types.probe import ImageInput
+    from zoo_runtimes.processors import Geometry
+
+    Array = npt.NDArray[Any]
+
+_SHAPES = ((60, 80), (97, 61), (31, 31))
+_TOLERANCE = 1e-5
+
+
+def decode(image: ImageInput) -> Image.Image:
+    """Decode one image to RGB, upright, transparency on white, 16 bits scaled to 8.
+
+    Raises:
+        InputError: the bytes are no image, naming it.
+    """
+    source = io.BytesIO(image.data) if image.data is not None else image.path
+    try:
+        if source is None:
+            raise ValueError("neither a path nor bytes")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(source) as opened:
+                opened.load()
+                return _rgb(ImageOps.exif_transpose(opened))
+    except UnidentifiedImageError:
+        reason = "its bytes are no known image format"
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        reason = str(error)
+    raise InputError(
+        f"cannot read the image {image.name}: {reason.rstrip('.')}.",
+        "Repair or remove it, then run the same command again.",
+    )
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB":
+        return image
+    if image.mode in {"I", "F"} or image.mode.startswith("I;16"):
+        return Image.fromarray(_eight_bits(np.asarray(image))).convert("RGB")
+    if "A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info:
+        layer = image.convert("RGBA")
+        paper = Image.new("RGBA", layer.size, "white")
+        return Image.alpha_composite(paper, layer).convert("RGB")
+    return image.convert("RGB")
+
+
+def _eight_bits(values: Array) -> Array:
+    if values.dtype.kind == "f":
+        scale = 255.0 if float(values.max(initial=0)) <= 1 else 1.0
+    else:
+        scale = 1.0 if int(values.max(initial=0)) <= 255 else 255 / 65535
+    return np.clip(np.rint(values * scale), 0, 255).astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """How one checkpoint's images become arrays, measured once against its own processor.
+
+    Attributes:
+        processor: the checkpoint's image processor on Pillow.
+        scale: (C,) factor from a prepared byte to the network's input; None: bytes do not work,
+            and prepared arrays are the processor's full output.
+        offset: (C,) summand of the same line.
+        plain: the standard pipeline, where it was seen to equal the processor bit by bit.
+    """
+
+    processor: Any
+    scale: Array | None
+    offset: Array | None
+    plain: Geometry | None
+
+    def prepare(self, image: Image.Image) -> Array:
+        """(H, W, 3) uint8, or (C, H, W) float32 where the processor cannot be split."""
+        if self.plain is not None:
+            return resize_and_crop(image, self.plain)
+        if self.scale is not None:
+            return _bytes(self.processor, image)
+        return _full(self.processor, image)
+
+
+def resize_and_crop(image: Image.Image, plan: Geometry) -> Array:
+    """Resize and centre-crop as the standard pipeline does: (H, W, 3) uint8."""
+    size = dict(plan.size)
+    if "shortest_edge" in size:
+        short, (width, height) = size["shortest_edge"], image.size
+        if width <= height:
+            target = (short, int(short * height / width))
+        else:
+            target = (int(short * width / height), short)
+    else:
+        target = (size["width"], size["height"])
+    resized = image.resize(target, resample=plan.resample)
+    if plan.crop is not None:
+        height, width = plan.crop
+        left, top = (target[0] - width) // 2, (target[1] - height) // 2
+        resized = resized.crop((left, top, left + width, top + height))
+    return np.asarray(resized)
+
+
+_PREPARATIONS: dict[tuple[str, str, bool], Preparation] = {}
+
+
+def load_preparation(checkpoint: Checkpoint) -> Preparation:
+    """Load the processor and find out, once a process, how much of it a batch can do.
+
+    Raises:
+        CheckpointError: there is no processor, or it does not work on plain images.
+    """
+    key = (checkpoint.folder, checkpoint.digest, checkpoint.trust_remote_code)
+    if key not in _PREPARATIONS:
+        _PREPARATIONS[key] = _measure(checkpoint)
+    return _PREPARATIONS[key]
+
+
+def _measure(checkpoint: Checkpoint) -> Preparation:
+    settings = processor_settings(checkpoint)
+    processor = _load_processor(checkpoint)
+    with explained(checkpoint, "its image processor fails"), quiet():
+        line = _pointwise_line(processor)
+    if line is None:
+        if separable(settings):
+            raise CheckpointError(
+                f"{checkpoint.model}: the image processor {type(processor).__name__} does more "
+                "than its preprocessor_config.json says.",
+                "Please report this checkpoint.",
+            )
+        return Preparation(processor, None, None, None)
+    plan = geometry(settings)
+    if plan is not None and not _same_bytes(processor, plan):
+        raise CheckpointError(
+            f"{checkpoint.model}: the image processor {type(processor).__name__} resizes "
+            "otherwise than its preprocessor_config.json says.",
+            "Please report this checkpoint.",
+        )
+    return Preparation(processor, *line, plan)
+
+
+def _load_processor(checkpoint: Checkpoint) -> Any:
+    with explained(checkpoint, "its image processor cannot be loaded"), quiet():
+        from transformers import AutoImageProcessor
+
+        return AutoImageProcessor.from_pretrained(
+            checkpoint.folder,
+            backend="pil",
+            local_files_only=True,
+            trust_remote_code=checkpoint.trust_remote_code,
+        )
+
+
+def sample_arrays(preparation: Preparation) -> list[Array]:
+    """Two prepared images of noise, to find a network's layers with."""
+    random = np.random.default_rng(1)
+    noise = random.integers(0, 256, (2, 96, 96, 3), dtype=np.uint8)
+    return [preparation.prepare(Image.fromarray(image)) for image in noise]
+
+
+def _samples() -> list[Image.Image]:
+    random = np.random.default_rng(0)
+    return [
+        Image.fromarray(random.integers(0, 256, (*shape, 3), dtype=np.uint8)) for shape in _SHAPES
+    ]
+
+
+def _full(processor: Any, image: Image.Image) -> Array:
+    values = np.asarray(processor(image, return_tensors="np")["pixel_values"][0], np.float32)
+    if values.ndim != 3:
+        raise ValueError(f"one image becomes an array of shape {values.shape}")
+    return values
+
+
+def _bytes(processor: Any, image: Image.Image) -> Array:
+    without = {"do_rescale": False, "do_normalize": False}
+    if hasattr(processor, "include_top"):
+        without["include_top"] = False
+    values = np.asarray(processor(image, **without)["pixel_values"][0])
+    return np.ascontiguousarray(values.transpose(1, 2, 0))
+
+
+def _pointwise_line(processor: Any) -> tuple[Array, Array] | None:
+    """The line from prepared bytes to the full output, if there is one within 1e-5."""
+    if not hasattr(processor, "do_rescale") or getattr(processor, "do_pad", None):
+        return None
+    pairs = [(_bytes(processor, image), _full(processor, image)) for image in _samples()]
+    if any(b.dtype != np.uint8 or b.shape != (*f.shape[1:], 3) for b, f in pairs):
+        return None
+    before = np.concatenate([b.reshape(-1, 3) for b, _ in pairs]).astype(np.float64)
+    after = np.concatenate([f.reshape(3, -1).T for _, f in pairs]).astype(np.float64)
+    middle, centred = before.mean(axis=0), before - before.mean(axis=0)
+    scale = (centred * after).sum(axis=0) / (centred**2).sum(axis=0)
+    offset = after.mean(axis=0) - scale * middle
+    scale32, offset32 = scale.astype(np.float32), offset.astype(np.float32)
+    error = np.abs(before.astype(np.float32) * scale32 + offset32 - after).max()
+    return (scale32, offset32) if error <= _TOLERANCE * max(1.0, np.abs(after).max()) else None
+
+
+def _same_bytes(processor: Any, plan: Geometry) -> bool:
+    return all(
+        np.array_equal(_bytes(processor, image), resize_and_crop(image, plan))
+        for image in _samples()
+    )
+
+
+def group_by_shape(arrays: Sequence[Array]) -> dict[tuple[int, ...], list[int]]:
+    """Rows of arrays that can be stacked."""
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for row, array in enumerate(arrays):
+        groups.setdefault(array.shape, []).append(row)
+    return groups

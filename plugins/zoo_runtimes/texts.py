@@ -1,0 +1,202 @@
+"""Texts: the checkpoint's own tokenizer, and batches padded no further than their longest text."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from zoo.errors import CheckpointError
+from zoo.types.protocols import EncodedInput
+from zoo_runtimes.loading import explained, quiet
+from zoo_runtimes.pooling import Pooling
+from zoo_runtimes.processors import read_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from zoo.types.model import Checkpoint
+    from zoo_runtimes.loading import Network
+    from zoo_runtimes.pooling import Kind
+
+LONGEST = 512
+"""Texts are cut here unless the checkpoint says less: longer ones cost quadratic time."""
+
+_SAMPLES = ("a zoo of checkpoints", "which one reads these words best")
+# The older files have a switch a pooling, the newer ones a name.
+_POOLINGS: dict[str, Kind] = {
+    "pooling_mode_mean_tokens": "masked",
+    "pooling_mode_cls_token": "cls",
+    "pooling_mode_max_tokens": "masked_max",
+    "pooling_mode_lasttoken": "last",
+    "mean": "masked",
+    "cls": "cls",
+    "max": "masked_max",
+    "lasttoken": "last",
+}
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """A tokenizer and what the network it belongs to allows.
+
+    Attributes:
+        tokenizer: the checkpoint's, fast where there is one.
+        longest: number of tokens that a text is cut to.
+        padding: id that batches are filled up with.
+        vocabulary: number of rows of the network's embedding matrix.
+        model: the checkpoint, for messages.
+    """
+
+    tokenizer: Any
+    longest: int
+    padding: int
+    vocabulary: int | None
+    model: str
+
+    def encode(self, inputs: Sequence[Any]) -> list[EncodedInput]:
+        """Tokenise texts, or pairs of texts, all at once; the cost is the number of tokens.
+
+        Raises:
+            CheckpointError: the tokenizer makes tokens that the network does not know.
+        """
+        if not inputs:
+            return []
+        pairs = not isinstance(inputs[0], str)
+        columns = [list(column) for column in zip(*inputs, strict=True)] if pairs else [[*inputs]]
+        encoded = self.tokenizer(
+            *columns,
+            truncation=True,
+            max_length=self.longest,
+            padding=False,
+            return_attention_mask=False,
+        )
+        names = [name for name in ("input_ids", "token_type_ids") if name in encoded]
+        rows = [
+            {name: encoded[name][row] or [self.padding] for name in names}
+            for row in range(len(inputs))
+        ]
+        self._check(rows)
+        return [EncodedInput(cost=len(row["input_ids"]), data=row) for row in rows]
+
+    def _check(self, rows: Sequence[dict[str, list[int]]]) -> None:
+        largest = max(max(row["input_ids"]) for row in rows)
+        if self.vocabulary is not None and largest >= self.vocabulary:
+            raise CheckpointError(
+                f"{self.model}: its tokenizer makes token {largest}, but the network knows only "
+                f"{self.vocabulary}.",
+                "Tokenizer and weights are of different models; fetch the checkpoint again.",
+            )
+
+    def collate(self, rows: Sequence[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
+        """Pad on the right to the longest text of the batch: (B, T) tensors."""
+        lengths = torch.tensor([len(row["input_ids"]) for row in rows])
+        longest = int(lengths.max())
+        batch = {
+            name: torch.tensor(
+                [
+                    row[name] + [self.padding if name == "input_ids" else 0] * (longest - len(row[name]))
+                    for row in rows
+                ]
+            )
+            for name in rows[0]
+        }
+        batch["attention_mask"] = (torch.arange(longest)[None] < lengths[:, None]).long()
+        return batch
+
+    def samples(self) -> dict[str, torch.Tensor]:
+        """Two texts of different length, to find a network's layers with."""
+        return self.collate([entry.data for entry in self.encode(_SAMPLES)])
+
+
+def load_tokens(checkpoint: Checkpoint, network: Network) -> Tokens:
+    """Load the tokenizer and make network and tokenizer agree on padding.
+
+    Raises:
+        CheckpointError: there is no usable tokenizer.
+    """
+    with explained(checkpoint, "its tokenizer cannot be loaded"), quiet():
+        from transformers import AutoTokenizer
+
+        tokenizer = AutoTokenizer.from_pretrained(
+            checkpoint.folder,
+            local_files_only=True,
+            trust_remote_code=checkpoint.trust_remote_code,
+        )
+        if not all(tokenizer(text)["input_ids"] for text in _SAMPLES):
+            raise ValueError("it makes no tokens of words")
+    padding = _first_known(tokenizer.pad_token_id, tokenizer.eos_token_id, tokenizer.unk_token_id)
+    if getattr(network.config, "pad_token_id", None) is None:
+        network.config.pad_token_id = padding
+    rows = None
+    with contextlib.suppress(NotImplementedError, AttributeError):
+        rows = network.module.get_input_embeddings().num_embeddings
+    longest = _longest(checkpoint, network, tokenizer)
+    return Tokens(tokenizer, longest, padding, rows, checkpoint.model)
+
+
+def _first_known(*ids: int | None) -> int:
+    return next((number for number in ids if number is not None), 0)
+
+
+def _longest(checkpoint: Checkpoint, network: Network, tokenizer: Any) -> int:
+    limits = [LONGEST, int(tokenizer.model_max_length)]
+    positions = getattr(network.config, "max_position_embeddings", None)
+    if isinstance(positions, int) and positions > 0:
+        limits.append(positions - _reserved_positions(network.module))
+    sentence = read_json(checkpoint, "sentence_bert_config.json") or {}
+    if sentence.get("max_seq_length"):
+        limits.append(int(sentence["max_seq_length"]))
+    return min(limits)
+
+
+def _reserved_positions(module: torch.nn.Module) -> int:
+    """Rows of the position matrix that RoBERTa and its kin never use."""
+    for name, part in module.named_modules():
+        if name.endswith("position_embeddings") and isinstance(part, torch.nn.Embedding):
+            return 0 if part.padding_idx is None else part.padding_idx + 1
+    return 0
+
+
+def sentence_pooling(checkpoint: Checkpoint) -> Pooling | None:
+    """The pooling that a sentence encoder was trained with; None where none is declared."""
+    modules = _modules(checkpoint)
+    folder = next((m.get("path", "") for m in modules if _class(m) == "Pooling"), None)
+    if folder is None:
+        return None
+    declared = read_json(checkpoint, str(Path(folder) / "config.json")) or {}
+    mode = declared.get("pooling_mode")
+    for name, kind in _POOLINGS.items():
+        if mode == name or declared.get(name) is True:
+            return Pooling(kind)
+    return None
+
+
+def _modules(checkpoint: Checkpoint) -> list[dict[str, Any]]:
+    path = Path(checkpoint.folder) / "modules.json"
+    if not path.is_file():
+        return []
+    with explained(checkpoint, "its modules.json cannot be read"):
+        return [dict(module) for module in json.loads(path.read_text(encoding="utf-8"))]
+
+
+def _class(module: dict[str, Any]) -> str:
+    return str(module.get("type", "")).rpartition(".")[2]
+
+
+def is_causal(network: Network, samples: dict[str, torch.Tensor]) -> bool:
+    """Whether changing the last token leaves the states before it alone: a decoder."""
+    ids = samples["input_ids"][-1:]
+    if ids.shape[1] < 2:
+        return False
+    other = ids.clone()
+    other[0, -1] = (other[0, -1] + 1) % int(ids.max() + 1)
+    before, after = (
+        network.module(input_ids=tokens).last_hidden_state[:, :-1] for tokens in (ids, other)
+    )
+    scale = float(before.abs().max()) or 1.0
+    return float((before - after).abs().max()) <= 1e-6 * scale

@@ -1,0 +1,66 @@
+"""What the runtime's tests share: the runtime, random images, and copies of checkpoints to break."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+import pytest
+from PIL import Image
+
+from zoo.types.model import Checkpoint, ModelEntry
+from zoo.types.probe import ImageInput
+from zoo_runtimes.torch_runtime import TorchRuntime
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+TEXTS = (
+    "the cat",
+    "a very good film and a dog",
+    "it was not bad",
+    "one two three green fish of the zoo that reads best",
+    "awful plot",
+    "bird",
+    "blue picture word in this red zoo",
+    "acting",
+)
+
+
+@pytest.fixture(scope="session")
+def runtime() -> TorchRuntime:
+    return TorchRuntime()
+
+
+def encoded(image: Image.Image, form: str = "PNG", name: str = "picture") -> ImageInput:
+    buffer = io.BytesIO()
+    image.save(buffer, form)
+    return ImageInput(name=name, data=buffer.getvalue())
+
+
+def noise(*shape: int, seed: int = 0) -> Image.Image:
+    """Smooth noise: pure noise would be one grey after resizing."""
+    small = np.random.default_rng(seed).integers(0, 256, (7, 9, 3), dtype=np.uint8)
+    return Image.fromarray(small).resize((shape[1], shape[0]), Image.Resampling.BICUBIC)
+
+
+@pytest.fixture(scope="session")
+def images() -> list[ImageInput]:
+    return [encoded(noise(70 + 9 * seed, 90 - 3 * seed, seed=seed)) for seed in range(8)]
+
+
+@pytest.fixture
+def broken_copy(tmp_path: Path) -> Callable[[Checkpoint], Checkpoint]:
+    """Copy a checkpoint so that a test may damage it."""
+
+    def copy(checkpoint: Checkpoint) -> Checkpoint:
+        folder = shutil.copytree(checkpoint.folder, tmp_path / "broken")
+        return msgspec.structs.replace(
+            checkpoint, folder=str(folder), digest="broken", entry=ModelEntry(ref="./broken")
+        )
+
+    return copy

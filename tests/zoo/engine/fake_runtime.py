@@ -1,0 +1,112 @@
+"""A runtime of numpy alone, whose checkpoints misbehave as their ``fake.json`` says."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from zoo.errors import CheckpointError, OutOfMemoryError
+from zoo.types import EncodedInput, Tap
+
+
+def behaviour(checkpoint):
+    return json.loads(Path(checkpoint.folder, "fake.json").read_text())
+
+
+def log(checkpoint, what):
+    with Path(checkpoint.folder).parent.joinpath("calls.log").open("a") as file:
+        file.write(f"{what} {Path(checkpoint.folder).name} {os.getpid()}\n")
+
+
+class FakeRuntime:
+    def identity(self):
+        return "fake 1"
+
+    def input_key(self, checkpoint, modality):
+        return behaviour(checkpoint)["input_key"]
+
+    def prepare(self, checkpoint, inputs):
+        facts = behaviour(checkpoint)
+        log(checkpoint, "prepare")
+        time.sleep(facts.get("slow_prepare", 0))
+        if facts.get("die_in_prepare"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        sizes = [4 + (index % 3 if facts.get("ragged") else 0) for index in range(len(inputs))]
+        return [
+            np.full((size, 4, 3), image.data[0], dtype=np.uint8)
+            for size, image in zip(sizes, inputs, strict=True)
+        ]
+
+    def open(self, checkpoint, options):
+        log(checkpoint, "open")
+        facts = behaviour(checkpoint)
+        if facts.get("broken"):
+            raise CheckpointError("the weights are cut short.", "Fetch it again.")
+        if facts.get("library_error"):
+            raise _LibraryError("one", "two")
+        if facts.get("exits"):
+            sys.exit(7)
+        return FakeBackbone(checkpoint, facts)
+
+
+class _LibraryError(Exception):
+    """Cannot be unpickled, like many libraries' own."""
+
+    def __init__(self, first, second):
+        super().__init__(f"{first} {second}")
+
+
+class FakeBackbone:
+    def __init__(self, checkpoint, facts):
+        self.checkpoint, self.facts = checkpoint, facts
+        self.taps = (Tap(name="early", dimension=2), Tap(name="late", dimension=3))
+        self.taps += (Tap(name="logits"),) if facts.get("head", True) else ()
+        self.default_tap = "late"
+        self.budget = facts.get("budget", 10_000)
+
+    def encode(self, inputs):
+        return [
+            EncodedInput(cost=item.size if hasattr(item, "size") else len(item), data=item)
+            for item in inputs
+        ]
+
+    def extract(self, batch, taps):
+        facts = self.facts
+        log(self.checkpoint, "extract")
+        if facts.get("prints"):
+            print("a library chats on stdout", flush=True)
+            os.write(1, b"so does its native code\n")
+        if facts.get("die"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(facts.get("slow", 0))
+        if len(batch) > facts.get("fits", 10**9):
+            raise OutOfMemoryError(f"{len(batch)} do not fit.")
+        first = np.array([np.asarray(each.data).flat[0] if hasattr(each.data, "flat")
+                          else len(each.data) for each in batch], dtype=np.float32)
+        rows = {
+            "early": np.stack([first, first**2], axis=1),
+            "late": np.stack([first, np.sin(first), np.cos(first)], axis=1),
+            "logits": np.stack([first, -first], axis=1),
+        }
+        if facts.get("nan"):
+            rows[facts["nan"]][first == 3] = np.nan
+        return {tap: rows[tap] for tap in taps}
+
+    def close(self):
+        log(self.checkpoint, "close")
+
+
+class FakeEstimator:
+    def __init__(self, *, scale=1.0):
+        self.scale = scale
+
+    def score(self, features):
+        from zoo.types import Score
+
+        return Score(self.scale * float(features.values.mean()))

@@ -1,0 +1,153 @@
+"""One pass of a checkpoint over the probe: every tap, in the order of the samples."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from zoo.engine.batches import run_in_batches
+from zoo.errors import PluginError
+from zoo.types.protocols import Tap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    import numpy.typing as npt
+
+    from zoo.types.protocols import Backbone
+
+LOGITS = "logits"
+
+
+class Layer(msgspec.Struct, frozen=True, kw_only=True):
+    """One tap as it came out.
+
+    Attributes:
+        dimension: width D of the pooled vector.
+        broken: how many samples have a value that is not finite.
+        first: the first of them.
+    """
+
+    name: str
+    dimension: int
+    broken: int = 0
+    first: int = 0
+
+    @property
+    def problem(self) -> str:
+        """What is wrong with it, as a sentence; empty when nothing is."""
+        if not self.broken:
+            return ""
+        return (
+            f"the features of layer {self.name!r} are not finite for {self.broken} samples, "
+            f"the first is sample {self.first}"
+        )
+
+
+class Extraction(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a features file without opening it.
+
+    Attributes:
+        layers: every tap, ``logits`` included, in the order of the forward pass.
+        default_layer: the layer a new head would read.
+    """
+
+    layers: tuple[Layer, ...]
+    default_layer: str
+    prepare_seconds: float = 0.0
+    load_seconds: float = 0.0
+    forward_seconds: float = 0.0
+    device: str = "cpu"
+
+    def scored(self, which: str) -> list[Layer]:
+        """Give the layers that ``last`` or ``all`` means; logits are no place to cut."""
+        if which == "last":
+            return [layer for layer in self.layers if layer.name == self.default_layer]
+        return [layer for layer in self.layers if layer.name != LOGITS]
+
+    @property
+    def taps(self) -> tuple[Tap, ...]:
+        """The layers as others see them."""
+        return tuple(Tap(name=each.name, dimension=each.dimension) for each in self.scored("all"))
+
+
+def extract(
+    backbone: Backbone, inputs: Sequence[Any], progress: Callable[[int], None]
+) -> tuple[dict[str, npt.NDArray[np.float32]], float]:
+    """Run every input through the backbone once.
+
+    Args:
+        backbone: an open checkpoint.
+        inputs: N texts, or N prepared images.
+        progress: is told how many samples are done.
+
+    Returns:
+        tap -> (N, D) float32, and the seconds spent in forward passes.
+
+    Raises:
+        OutOfMemoryError: a single input does not fit.
+        PluginError: the backbone does not keep its promises.
+    """
+    taps = [tap.name for tap in backbone.taps]
+    if backbone.default_tap not in taps:
+        raise PluginError(f"the default tap {backbone.default_tap!r} is none of {taps}.")
+    encoded = backbone.encode(inputs)
+    if len(encoded) != len(inputs):
+        raise PluginError(f"{len(inputs)} inputs became {len(encoded)} in encode().")
+    pooled: dict[str, npt.NDArray[np.float32]] = {}
+    done, seconds = 0, 0.0
+
+    def forward(batch: Sequence[int]) -> None:
+        nonlocal done, seconds
+        started = time.perf_counter()
+        outputs = backbone.extract([encoded[index] for index in batch], taps)
+        seconds += time.perf_counter() - started
+        _collect(pooled, outputs, batch, len(inputs))
+        done += len(batch)
+        progress(done)
+
+    run_in_batches([each.cost for each in encoded], backbone.budget, forward)
+    missing = [tap for tap in taps if tap not in pooled]
+    if missing:
+        raise PluginError(f"the backbone gave no output for {missing}.")
+    return pooled, seconds
+
+
+def describe(
+    tensors: Mapping[str, npt.NDArray[np.float32]], names: Sequence[str]
+) -> tuple[Layer, ...]:
+    """Measure each tap and count what is not finite."""
+    layers = []
+    for name in names:
+        broken = np.flatnonzero(~np.isfinite(tensors[name]).all(axis=1))
+        layers.append(
+            Layer(
+                name=name,
+                dimension=tensors[name].shape[1],
+                broken=len(broken),
+                first=int(broken[0]) if len(broken) else 0,
+            )
+        )
+    return tuple(layers)
+
+
+def _collect(
+    pooled: dict[str, npt.NDArray[np.float32]],
+    outputs: Mapping[str, npt.NDArray[Any]],
+    batch: Sequence[int],
+    samples: int,
+) -> None:
+    for tap, rows in outputs.items():
+        if rows.ndim != 2 or len(rows) != len(batch):
+            raise PluginError(
+                f"tap {tap!r} gave shape {rows.shape} for a batch of {len(batch)}; "
+                f"({len(batch)}, D) was expected."
+            )
+        if tap not in pooled:
+            pooled[tap] = np.empty((samples, rows.shape[1]), dtype=np.float32)
+        elif rows.shape[1] != pooled[tap].shape[1]:
+            raise PluginError(f"the width of tap {tap!r} differs between batches.")
+        pooled[tap][batch] = rows

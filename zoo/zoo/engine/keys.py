@@ -1,0 +1,130 @@
+"""Names of results in the store: equal names if and only if equal results."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+import zoo
+from zoo.store import key
+from zoo.types.score import ScoreRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from zoo.engine.tasks import EstimatorJob, ModelTask
+    from zoo.store import Store
+    from zoo.types.model import Checkpoint
+    from zoo.types.probe import Probe
+
+#: Raised when the layout of the files changes.
+_FORMAT = 1
+DTYPE = "float32"
+
+
+def labels_digest(probe: Probe) -> str:
+    """Digest the labels in the order of the rows, which the fingerprint need not depend on."""
+    labels = np.ascontiguousarray(probe.labels)
+    head = f"{labels.dtype.str}{labels.shape}".encode()
+    return hashlib.sha256(head + labels.tobytes()).hexdigest()
+
+
+def features_key(
+    checkpoint: Checkpoint, identity: str, input_key: str, fingerprint: str, labels: str
+) -> str:
+    """Name the pooled activations of one checkpoint on one probe."""
+    return key(
+        kind="features",
+        format=_FORMAT,
+        checkpoint=checkpoint.digest,
+        runtime=identity,
+        input=input_key,
+        probe=fingerprint,
+        labels=labels,
+        dtype=DTYPE,
+    )
+
+
+def shard_key(
+    identity: str, input_key: str, fingerprint: str, labels: str, rows: Sequence[int]
+) -> str:
+    """Name the prepared inputs of some rows, shared by all checkpoints with one input key."""
+    return key(
+        kind="inputs",
+        format=_FORMAT,
+        runtime=identity,
+        input=input_key,
+        probe=fingerprint,
+        labels=labels,
+        rows=[rows[0], rows[-1]],
+    )
+
+
+def extraction_key(features: str) -> str:
+    """Name what is known of a features file without opening it."""
+    return key(kind="extraction", features=features)
+
+
+def score_key(features: str, layer: str, job: EstimatorJob, task: ModelTask) -> str:
+    """Name one cell of the table."""
+    return key(
+        kind="score",
+        features=features,
+        layer=layer,
+        estimator=job.spec.name,
+        target=job.spec.target,
+        code=_code_digest(job.spec.target.partition(":")[0]),
+        options=job.options,
+        version=job.distribution_version,
+        zoo=zoo.__version__,
+        permutations=task.permutations,
+        folds=task.folds,
+        seed=task.seed,
+    )
+
+
+def known_records(
+    store: Store, features: str, task: ModelTask, layers: Sequence[str]
+) -> dict[tuple[str, str], ScoreRecord]:
+    """Look up a task's cells: (layer, estimator) -> record, in the name of the task's model."""
+    cells = {
+        score_key(features, layer, job, task): (layer, job.spec.name)
+        for layer in layers
+        for job in task.estimators
+    }
+    found = {}
+    for name, value in store.records.read(cells).items():
+        record = msgspec.json.decode(value, type=ScoreRecord)
+        found[cells[name]] = msgspec.structs.replace(record, model=task.checkpoint.model)
+    return found
+
+
+@functools.cache
+def _code_digest(module: str) -> str:
+    # Whoever is writing an estimator changes it without changing any version.
+    digest = hashlib.sha256()
+    for name, whole in (
+        (module, "." in module),
+        ("zoo.scoring", False),
+        ("zoo.factorisation", False),
+    ):
+        for path in _sources(name, whole_package=whole):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _sources(module: str, *, whole_package: bool) -> list[Path]:
+    try:
+        spec = importlib.util.find_spec(module)
+    except (ImportError, ValueError):
+        return []
+    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
+        return []
+    path = Path(spec.origin)
+    return sorted(path.parent.glob("*.py")) if whole_package else [path]

@@ -1,0 +1,74 @@
+"""What is asked of the engine, and what it answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from zoo.types.failure import Failure
+    from zoo.types.model import Checkpoint
+    from zoo.types.protocols import Tap
+    from zoo.types.score import ScoreRecord
+    from zoo.types.specs import EstimatorSpec, RuntimeSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EstimatorJob:
+    """One estimator with the person's options.
+
+    Attributes:
+        options: keyword parameters of its object; they have to fit into JSON.
+        distribution_version: version of the distribution it comes from: part of the scores' key.
+    """
+
+    spec: EstimatorSpec
+    options: dict[str, Any] = field(default_factory=dict)
+    distribution_version: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelTask:
+    """Measure one checkpoint on the engine's probe.
+
+    Attributes:
+        layers: score the layer a new head would read, or all of them.
+        permutations: shuffled label sets for the null.
+        folds: folds of the jack-knife.
+        seed: of both.
+    """
+
+    checkpoint: Checkpoint
+    runtime: RuntimeSpec
+    estimators: tuple[EstimatorJob, ...]
+    layers: Literal["last", "all"] = "last"
+    permutations: int = 50
+    folds: int = 10
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelResult:
+    """Everything measured on one checkpoint; failures are part of the answer.
+
+    Attributes:
+        records: one a (layer, estimator), in the order of the layers, then of the estimators.
+        default_layer: the layer a new head would read; empty when the checkpoint never opened.
+        layers: every layer in the order of the forward pass, without the head's logits.
+        prepare_seconds: decoding and resizing, shared by all checkpoints with equal inputs.
+        load_seconds: opening the checkpoint.
+        forward_seconds: forward passes with pooling.
+        score_seconds: all estimators, nulls and folds included.
+        from_store: no forward pass was needed; the seconds are those of the run that did it.
+    """
+
+    model: str
+    records: tuple[ScoreRecord, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    default_layer: str = ""
+    layers: tuple[Tap, ...] = ()
+    prepare_seconds: float = 0.0
+    load_seconds: float = 0.0
+    forward_seconds: float = 0.0
+    score_seconds: float = 0.0
+    from_store: bool = False

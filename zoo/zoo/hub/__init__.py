@@ -1,0 +1,1 @@
+"""The Hugging Face Hub: look before downloading, download once, believe nothing unverified."""

@@ -1,0 +1,139 @@
+"""Data sets of the Hub, through the ``datasets`` library; their code is never run."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.errors import HubError, InputError, OfflineError, ZooError
+from zoo.probes.build import build
+from zoo.probes.dataset import of_dataset
+from zoo.probes.rows import Origin
+from zoo.probes.words import choose_split, listed, split_note
+
+if TYPE_CHECKING:
+    from zoo.types.probe import Probe
+    from zoo.types.protocols import ProbeOptions
+
+_PART = r"[\w][\w.-]*"
+_ID = re.compile(
+    rf"(?P<hub>hub:)?(?P<name>{_PART}(/{_PART})?)(:(?P<config>[^@:]+))?(@(?P<revision>[\w./-]+))?"
+)
+_VARIABLES = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE")
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetRef:
+    """``hub:org/name:config@revision``, taken apart."""
+
+    name: str
+    config: str | None
+    revision: str | None
+
+
+class HubDatasetLoader:
+    """``org/name``, ``hub:org/name``, either with ``:config`` and ``@revision``."""
+
+    def claims(self, data: str) -> bool:
+        """Whether it is such an id; without ``hub:`` nothing here may have that name."""
+        match = _ID.fullmatch(data)
+        if not match:
+            return False
+        if match["hub"]:
+            return True
+        here = Path(match["name"])
+        return "/" in match["name"] and not here.exists() and not here.parent.exists()
+
+    def load(self, data: str, options: ProbeOptions) -> Probe:
+        """Download, or take from the cache, one split."""
+        ref = parse(data)
+        offline = options.offline or any(_is_set(name) for name in _VARIABLES)
+        if offline:
+            os.environ.update(dict.fromkeys(_VARIABLES, "1"))
+        try:
+            found, split, splits = _download(ref, options, data)
+        except ZooError:
+            raise
+        except Exception as error:
+            raise explained(error, ref, data, offline=offline) from error
+        origin = Origin(
+            name=ref.name, source=data, split=split, splits=splits, notes=split_note(split, splits)
+        )
+        return build(of_dataset(found, origin), options)
+
+
+def parse(data: str) -> DatasetRef:
+    """Take an id apart."""
+    match = _ID.fullmatch(data)
+    assert match, data
+    return DatasetRef(match["name"], match["config"], match["revision"])
+
+
+def _is_set(name: str) -> bool:
+    return os.environ.get(name, "").lower() in {"1", "true", "yes", "on"}
+
+
+def _download(
+    ref: DatasetRef, options: ProbeOptions, data: str
+) -> tuple[Any, str | None, tuple[str, ...]]:
+    import datasets
+
+    # hf:// names the Hub alone: a folder of the same name here must not be read instead.
+    path = f"hf://datasets/{ref.name}"
+    builder = datasets.load_dataset_builder(path, ref.config, revision=ref.revision)
+    splits = tuple(builder.info.splits or builder.config.data_files or ())
+    if splits:
+        splits = tuple(str(each) for each in splits)
+        split = choose_split(options.split, splits, data)
+    else:
+        split = options.split or "train"
+    builder.download_and_prepare()
+    return builder.as_dataset(split=split), split, splits
+
+
+def explained(error: Exception, ref: DatasetRef, data: str, *, offline: bool) -> ZooError:
+    """Put what the ``datasets`` library raised into one sentence."""
+    text = " ".join(str(error).split())
+    name, kind = ref.name, type(error).__name__
+    if "Config name is missing" in text or "BuilderConfig" in text:
+        return _wrong_config(ref, text)
+    if "scripts are no longer supported" in text:
+        return InputError(
+            f"the data set {name!r} is a program, and Zoo does not run code of data sets.",
+            "Look for a copy of it in parquet files.",
+        )
+    if offline:
+        return OfflineError(
+            f"the data set {name!r} is not on this machine, and the network is not to be asked.",
+            f"Without --offline: zoo probes show {data}",
+        )
+    if kind in {"DatasetNotFoundError", "RepositoryNotFoundError"}:
+        return _not_found(ref, data, text)
+    reached = not (isinstance(error, ConnectionError) or "Connect" in kind or "Timeout" in kind)
+    what = "cannot be read" if reached else "cannot be fetched: the Hub did not answer"
+    return HubError(f"the data set {name!r} {what} ({kind}).", text[:200])
+
+
+def _wrong_config(ref: DatasetRef, text: str) -> InputError:
+    known = re.findall(r"'([^']+)'", text.partition("[")[2])
+    what = f"has no configuration {ref.config!r}" if ref.config else "has several configurations"
+    has = f": {listed(known)}" if known else ""
+    hint = f"hub:{ref.name}:{known[0]}" if known else ""
+    return InputError(f"the data set {ref.name!r} {what}{has}.", hint)
+
+
+def _not_found(ref: DatasetRef, data: str, text: str) -> InputError:
+    if "gated" in text:
+        return InputError(
+            f"the data set {ref.name!r} is gated: its owner lets people in one by one.",
+            f"Ask on its page, then: hf auth login, and zoo probes show {data}",
+        )
+    if "Revision" in text:
+        return InputError(f"the data set {ref.name!r} has no revision {ref.revision!r}.")
+    return InputError(
+        f"there is no data set {ref.name!r} on the Hub, or it is private.",
+        f"For a file or folder here: ./{ref.name}",
+    )

@@ -1,0 +1,187 @@
+"""Run estimators on one layer: the value, its null under shuffled labels, and its folds.
+
+A score alone has no scale. The same value under shuffled labels says what no information looks
+like, and the values without each fold of the samples say how far the score would move with others.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from zoo.checks import check_features
+from zoo.errors import NotApplicable, PluginError, ZooError
+from zoo.host import PLUGIN_ERRORS
+from zoo.labels import groups, shuffled, stratified_folds
+from zoo.types.failure import Failure
+from zoo.types.protocols import ManyFolds, ManyLabels
+from zoo.types.score import Score, ScoreRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy.typing as npt
+
+    from zoo.types.features import Features
+    from zoo.types.specs import EstimatorSpec
+
+    Array = npt.NDArray[np.float64]
+
+
+def score_layer(
+    features: Features,
+    estimators: Sequence[tuple[EstimatorSpec, Any]],
+    *,
+    permutations: int = 50,
+    folds: int = 10,
+    seed: int = 0,
+) -> tuple[list[ScoreRecord], list[Failure]]:
+    """Score one layer of one model with every estimator, each its own failure domain.
+
+    The first estimator that needs the factorisation pays for it, all others share it. Shuffles
+    and folds depend on the labels and the seed alone: they are equal for every model of a run.
+
+    Args:
+        features: as they come; :func:`zoo.checks.check_features` is applied first.
+        estimators: specs with the objects built from them; priors, which see no data, are skipped.
+        permutations: shuffled label sets for the null; fewer than 2 leave it out.
+        folds: folds of the jack-knife; fewer than 2 leave it out.
+        seed: of both.
+
+    Returns:
+        One record an estimator, in order, those that do not apply with the reason; and what
+        failed, without a record.
+    """
+    wanted = [pair for pair in estimators if not pair[0].data_free]
+    try:
+        checked = check_features(features)
+    except NotApplicable as error:
+        return [_dash(features, spec, error.message) for spec, _ in wanted], []
+    except ZooError as error:
+        return [], [Failure.of(error, stage="score", model=features.model or None)]
+    resamples = _Resamples(checked, permutations, folds, seed)
+    records, failures = [], []
+    for spec, estimator in wanted:
+        try:
+            records.append(_score(spec, estimator, resamples))
+        except NotApplicable as error:
+            records.append(_dash(features, spec, error.message))
+        except PLUGIN_ERRORS as error:
+            failures.append(
+                Failure.of(error, stage=f"score {spec.name}", model=features.model or None)
+            )
+    return records, failures
+
+
+@dataclass(eq=False)
+class _Resamples:
+    """The shuffles and folds of one layer, made when the first estimator asks."""
+
+    features: Features
+    permutations: int
+    folds: int
+    seed: int
+
+    @cached_property
+    def shuffles(self) -> list[npt.NDArray[Any]]:
+        count = self.permutations if self.permutations > 1 else 0
+        return shuffled(self.features.labels, count, self.seed)
+
+    @cached_property
+    def groups(self) -> list[npt.NDArray[np.bool_]]:
+        labels, task = self.features.labels, self.features.task
+        return groups(stratified_folds(labels, task, self.folds, self.seed))
+
+    @cached_property
+    def remainders(self) -> list[Features]:
+        """The features without each fold, for estimators that know no short cut."""
+        return [self.features.rows(~group) for group in self.groups]
+
+    def null(self, estimator: Any) -> Array:
+        if not self.shuffles:
+            return np.array([])
+        if isinstance(estimator, ManyLabels):
+            return np.asarray(estimator.score_many(self.features, self.shuffles), dtype=float)
+        each = (estimator.score(self.features.with_labels(labels)) for labels in self.shuffles)
+        return np.array([score.value for score in each])
+
+    def jackknife(self, estimator: Any) -> Array:
+        if not self.groups:
+            return np.array([])
+        if isinstance(estimator, ManyFolds):
+            return np.asarray(estimator.score_folds(self.features, self.groups), dtype=float)
+        return np.array([estimator.score(rest).value for rest in self.remainders])
+
+
+def _score(spec: EstimatorSpec, estimator: Any, resamples: _Resamples) -> ScoreRecord:
+    features = resamples.features
+    missing = _missing(spec, features)
+    if missing:
+        raise NotApplicable(missing)
+    started = time.perf_counter()
+    score = estimator.score(features)
+    if not isinstance(score, Score) or not np.isfinite(score.value):
+        raise PluginError(f"the estimator {spec.name!r} returned {score!r}, which is no score.")
+    null, null_note = _attempt(resamples.null, estimator, "no null")
+    folds, folds_note = _attempt(resamples.jackknife, estimator, "no interval")
+    notes = [each for each in (score.note, null_note, folds_note) if each]
+    record = ScoreRecord(
+        model=features.model,
+        layer=features.layer,
+        estimator=spec.name,
+        value=float(score.value),
+        folds=tuple(folds.tolist()),
+        seconds=time.perf_counter() - started,
+        saturated=score.saturated,
+        details=score.details,
+        note="; ".join(notes),
+    )
+    return _with_null(record, null)
+
+
+def _with_null(record: ScoreRecord, null: Array) -> ScoreRecord:
+    if len(null) < 2 or record.value is None:
+        return record
+    mean, spread = float(null.mean()), float(null.std(ddof=1))
+    # A null that never moves is rounding, not a scale.
+    flat = spread <= 1e-12 * max(1.0, abs(mean))
+    z = None if flat else (record.value - mean) / spread
+    return msgspec.structs.replace(record, null_mean=mean, null_sd=spread, z=z)
+
+
+def _attempt(measure: Callable[[Any], Array], estimator: Any, missing: str) -> tuple[Array, str]:
+    """Resample; the value itself stands when that fails."""
+    try:
+        values = measure(estimator)
+    except PLUGIN_ERRORS as error:
+        return np.array([]), f"{missing}: {Failure.of(error, stage='score').error}"
+    if not np.isfinite(values).all():
+        return np.array([]), f"{missing}: not a number on some resamples"
+    return values, ""
+
+
+def _missing(spec: EstimatorSpec, features: Features) -> str:
+    """Say what an estimator needs that is not here; empty when nothing is missing."""
+    if features.task not in spec.tasks:
+        return f"does {', '.join(spec.tasks)}, not {features.task}."
+    here = {
+        "features": features.values.shape[1] > 0,
+        "labels": features.labels.size > 0,
+        "logits": features.logits is not None,
+    }
+    absent = [need for need in spec.needs if not here.get(need, need in features.extras)]
+    return f"needs {' and '.join(absent)}, which are not here." if absent else ""
+
+
+def _dash(features: Features, spec: EstimatorSpec, reason: str) -> ScoreRecord:
+    return ScoreRecord(
+        model=features.model,
+        layer=features.layer,
+        estimator=spec.name,
+        not_applicable=reason,
+    )
