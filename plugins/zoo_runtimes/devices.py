@@ -98,9 +98,14 @@ def memory_guard(sentence: str, hint: str) -> Iterator[None]:
             raise
     else:
         return
-    if torch.cuda.is_available() and torch.cuda.is_initialized():
-        torch.cuda.empty_cache()
+    release_memory()
     raise OutOfMemoryError(sentence, hint)
+
+
+def release_memory() -> None:
+    """Give cached device memory back to others."""
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def require_memory(model: str, needed: int, device: torch.device) -> None:
@@ -144,7 +149,8 @@ def _cgroup() -> int | None:
         limit = int((folder / "memory.max").read_text(encoding="ascii"))
         used = int((folder / "memory.current").read_text(encoding="ascii"))
         cache = dict(
-            line.split() for line in (folder / "memory.stat").read_text(encoding="ascii").splitlines()
+            line.split()
+            for line in (folder / "memory.stat").read_text(encoding="ascii").splitlines()
         )
         return max(0, limit - used + int(cache.get("file", 0)))
     return None

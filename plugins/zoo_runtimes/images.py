@@ -35,10 +35,8 @@ def decode(image: ImageInput) -> Image.Image:
     Raises:
         InputError: the bytes are no image, naming it.
     """
-    source = io.BytesIO(image.data) if image.data is not None else image.path
+    source = io.BytesIO(image.data or b"") if image.path is None else image.path
     try:
-        if source is None:
-            raise ValueError("neither a path nor bytes")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(source) as opened:

@@ -212,9 +212,7 @@ def _with_head(checkpoint: Checkpoint, config: Any, modality: str) -> Network | 
     return Network(module, module.config, head=True, pooler=not missing)
 
 
-def _without_head(
-    checkpoint: Checkpoint, config: Any, modality: str, *, encoder: bool
-) -> Network:
+def _without_head(checkpoint: Checkpoint, config: Any, modality: str, *, encoder: bool) -> Network:
     from transformers import AutoModel, AutoModelForTextEncoding
 
     auto = AutoModelForTextEncoding if encoder else AutoModel
@@ -230,7 +228,7 @@ def _without_head(
         after = getattr(module, projection, None)
         return Network(part, part.config, head=False, pooler=pooler, tower=True, projection=after)
     if getattr(config, "is_encoder_decoder", False):
-        part = module.get_encoder()
+        part = module.get_encoder()  # type: ignore[operator]
         return Network(part, part.config, head=False, pooler=False)
     return Network(module, module.config, head=False, pooler=not missing)
 

@@ -39,17 +39,38 @@ _WITHOUT_EFFECT = frozenset(
 )
 # resize, centre crop, pointwise steps, in this order, and nothing else.
 _STANDARD = frozenset(
-    f"{name}ImageProcessor"
-    for name in "Bit Blip ChineseCLIP CLIP DeiT MobileNetV1 MobileNetV2 Pvt Siglip ViT".split()
+    {
+        "BitImageProcessor",
+        "BlipImageProcessor",
+        "CLIPImageProcessor",
+        "ChineseCLIPImageProcessor",
+        "DeiTImageProcessor",
+        "MobileNetV1ImageProcessor",
+        "MobileNetV2ImageProcessor",
+        "PvtImageProcessor",
+        "SiglipImageProcessor",
+        "ViTImageProcessor",
+    }
 )
 # Those of them that do not crop unless told to.
-_UNCROPPED = frozenset(f"{name}ImageProcessor" for name in "Blip Pvt Siglip ViT".split())
-# Their own geometry, but the pointwise steps can be left out.
-_SEPARABLE = _STANDARD | frozenset(
-    f"{name}ImageProcessor"
-    for name in "Beit ConvNext EfficientNet Levit MobileViT PoolFormer Segformer".split()
+_UNCROPPED = frozenset(
+    {
+        "BlipImageProcessor",
+        "PvtImageProcessor",
+        "SiglipImageProcessor",
+        "ViTImageProcessor",
+    }
 )
-_GEOMETRY = ("do_resize", "size", "resample", "do_center_crop", "crop_size")
+# Their own geometry, but the pointwise steps can be left out.
+_SEPARABLE = _STANDARD | {
+    "BeitImageProcessor",
+    "ConvNextImageProcessor",
+    "EfficientNetImageProcessor",
+    "LevitImageProcessor",
+    "MobileViTImageProcessor",
+    "PoolFormerImageProcessor",
+    "SegformerImageProcessor",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +174,9 @@ def separable(settings: dict[str, Any]) -> bool:
 def geometry(settings: dict[str, Any]) -> Geometry | None:
     """The standard pipeline, if the settings leave nothing of it to a class's defaults."""
     size, crop = settings.get("size"), settings.get("crop_size")
-    cropped = settings.get("do_center_crop", False if processor_type(settings) in _UNCROPPED else None)
+    cropped = settings.get(
+        "do_center_crop", False if processor_type(settings) in _UNCROPPED else None
+    )
     if (
         processor_type(settings) not in _STANDARD
         or settings.get("do_pad")

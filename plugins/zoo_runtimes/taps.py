@@ -91,11 +91,11 @@ class _Watch:
             shape = tuple(tensor.shape)
             pooling = self._rule(shape)
             pooled = pooling(tensor, self._mask) if pooling else None
-            read = width = None
+            read: Pooling | None = None
+            width: int | None = None
             if isinstance(part, torch.nn.Linear | torch.nn.Conv2d) and inputs:
                 read = self._rule(tuple(inputs[0].shape))
-                linear = isinstance(part, torch.nn.Linear)
-                width = part.in_features if linear else part.in_channels
+                width = part.in_features if isinstance(part, torch.nn.Linear) else part.in_channels
             self.calls.append(
                 _Call(name, call, weakref.ref(tensor), pooled, pooling, shape, read, width)
             )
@@ -182,9 +182,7 @@ def _layers(
     return _named(network, found, [tuple(state.shape) for state in states])
 
 
-def _producer(
-    state: torch.Tensor, pooled: torch.Tensor, calls: Sequence[_Call]
-) -> _Call | None:
+def _producer(state: torch.Tensor, pooled: torch.Tensor, calls: Sequence[_Call]) -> _Call | None:
     """The outermost module call whose output is, or pools to, this hidden state."""
     scale = float(pooled.abs().max()) or 1.0
     same = [
@@ -222,14 +220,12 @@ def _head(
 ) -> list[Point]:
     """What the last linear map of the head reads, and the logits it makes."""
     width = output.logits.shape[-1]
-    logits = Point(
-        Tap(name="logits", dimension=width), Pooling("vector"), "field", field="logits"
-    )
+    logits = Point(Tap(name="logits", dimension=width), Pooling("vector"), "field", field="logits")
     made = [value for value in output.values() if isinstance(value, torch.Tensor)]
     linear = [call for call in calls if call.linear_input is not None]
     exact = [call for call in linear if any(call.output() is value for value in made)]
     fitting = [c for c in linear if width in (c.shape[-1], c.shape[1])]
-    chosen = (exact[:1] or fitting[-1:] or [None])[0]
+    chosen = next(iter(exact[:1] or fitting[-1:]), None)
     if chosen is None or chosen.linear_input is None:
         last = layers[-1]
         return [replace(last, tap=Tap(name="head_input", dimension=last.tap.dimension)), logits]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +50,7 @@ class Tokens:
         longest: number of tokens that a text is cut to.
         padding: id that batches are filled up with.
         vocabulary: number of rows of the network's embedding matrix.
+        segments: whether the network tells the texts of a pair apart by ids.
         model: the checkpoint, for messages.
     """
 
@@ -56,6 +58,7 @@ class Tokens:
     longest: int
     padding: int
     vocabulary: int | None
+    segments: bool
     model: str
 
     def encode(self, inputs: Sequence[Any]) -> list[EncodedInput]:
@@ -75,7 +78,8 @@ class Tokens:
             padding=False,
             return_attention_mask=False,
         )
-        names = [name for name in ("input_ids", "token_type_ids") if name in encoded]
+        names = ["input_ids"]
+        names += ["token_type_ids"] * (self.segments and "token_type_ids" in encoded)
         rows = [
             {name: encoded[name][row] or [self.padding] for name in names}
             for row in range(len(inputs))
@@ -99,7 +103,8 @@ class Tokens:
         batch = {
             name: torch.tensor(
                 [
-                    row[name] + [self.padding if name == "input_ids" else 0] * (longest - len(row[name]))
+                    row[name]
+                    + [self.padding if name == "input_ids" else 0] * (longest - len(row[name]))
                     for row in rows
                 ]
             )
@@ -134,9 +139,16 @@ def load_tokens(checkpoint: Checkpoint, network: Network) -> Tokens:
         network.config.pad_token_id = padding
     rows = None
     with contextlib.suppress(NotImplementedError, AttributeError):
-        rows = network.module.get_input_embeddings().num_embeddings
+        rows = network.module.get_input_embeddings().num_embeddings  # type: ignore[operator]
     longest = _longest(checkpoint, network, tokenizer)
-    return Tokens(tokenizer, longest, padding, rows, checkpoint.model)
+    return Tokens(tokenizer, longest, padding, rows, _segments(network), checkpoint.model)
+
+
+def _segments(network: Network) -> bool:
+    # Tokenizers of a sibling family make the ids for networks that have no use for them.
+    accepted = inspect.signature(network.module.forward).parameters
+    kinds = getattr(network.config, "type_vocab_size", 2)
+    return "token_type_ids" in accepted and isinstance(kinds, int) and kinds > 1
 
 
 def _first_known(*ids: int | None) -> int:

@@ -7,11 +7,10 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Literal
 
 from zoo.errors import CheckpointError
-from zoo.types.protocols import EncodedInput
 from zoo_runtimes.processors import image_key, read_config
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     import numpy.typing as npt
 

@@ -57,15 +57,16 @@ class KNN:
 
     def score(self, features: Features) -> Score:
         """Score one layer. The only sample of a class counts as wrong, as in the published code."""
-        neighbours = self._neighbours(features, spare=0)
+        neighbours = self._nearest(features)
         value = self._judge(features, features.labels, neighbours)
-        return Score(value, details={"k": float(neighbours.shape[1])})
+        bounds = (0.0, 100.0) if features.task == "classification" else None
+        return Score(value, details={"k": float(neighbours.shape[1])}, bounds=bounds)
 
     def score_many(
         self, features: Features, labels: Sequence[npt.NDArray[Any]]
     ) -> npt.NDArray[Any]:
         """Score many label sets on the same neighbours."""
-        neighbours = self._neighbours(features, spare=0)
+        neighbours = self._nearest(features)
         return np.array([self._judge(features, each, neighbours) for each in labels])
 
     def score_folds(
@@ -73,7 +74,7 @@ class KNN:
     ) -> npt.NDArray[Any]:
         """Score without each group of samples; equal to scoring the others from scratch."""
         k = self._count(features)
-        near = self._neighbours(features, spare=3 * k + 16)
+        near = self._candidates(features)
         result = np.empty(len(folds))
         for index, group in enumerate(folds):
             gone = group[near[~group]]
@@ -89,6 +90,15 @@ class KNN:
     def _count(self, features: Features) -> int:
         k = self.k or (1 if features.task == "classification" else 5)
         return min(k, len(features.values) - 1)
+
+    def _nearest(self, features: Features) -> Index:
+        return self._candidates(features)[:, : self._count(features)]
+
+    def _candidates(self, features: Features) -> Index:
+        """Give enough neighbours that a fold can be left out."""
+        spare = 3 * self._count(features) + 16
+        key = f"knn neighbours {self.metric} {self.k} {features.task}"
+        return features.remember(key, lambda: self._neighbours(features, spare))
 
     def _neighbours(self, features: Features, spare: int) -> Index:
         """Find the nearest samples of every sample, nearest first: (N, k + spare)."""
@@ -127,13 +137,13 @@ class KNN:
 
     def _right(self, own: npt.NDArray[Any], votes: npt.NDArray[Any]) -> Array:
         """Credit of every prediction, (N,): votes (N, k) are class ids, nearest first."""
-        if votes.shape[1] == 1:
-            return (votes[:, 0] == own).astype(np.float64)
         support = (votes[:, :, None] == votes[:, None, :]).sum(axis=2)
         top = support == support.max(axis=1, keepdims=True)
         if self.ties == "nearest":
             winner = np.take_along_axis(votes, top.argmax(axis=1)[:, None], axis=1)[:, 0]
-            return (winner == own).astype(np.float64)
+            right: Array = np.equal(winner, own).astype(np.float64)
+            return right
         winner = np.where(top, votes, np.iinfo(votes.dtype).max).min(axis=1)
-        all_differ = support.max(axis=1) == 1
-        return np.where(all_differ, (votes == own[:, None]).mean(axis=1), winner == own)
+        shares = np.equal(votes, own[:, None]).mean(axis=1)
+        credit: Array = np.where(support.max(axis=1) == 1, shares, np.equal(winner, own))
+        return credit

@@ -11,7 +11,7 @@ arXiv 2102.11005; the published code leaves (D - k) ln alpha out of the determin
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,10 +38,10 @@ class LogME:
     """Mean over label columns of the maximised log evidence per sample.
 
     Args:
-        refinements: golden-section steps after the grid; 30 reach 1e-6 in ln t.
+        refinements: golden-section steps after the grid; 24 reach 1e-5 in ln t, 1e-10 in the value.
     """
 
-    def __init__(self, *, refinements: int = 30) -> None:
+    def __init__(self, *, refinements: int = 24) -> None:
         self.refinements = refinements
 
     def score(self, features: Features) -> Score:
@@ -75,13 +75,18 @@ class LogME:
         columns = label_columns(features.labels, features.task)
         evidence = _Evidence.of(features.factorisation, columns)
         log_t, values = maximise(evidence, self.refinements)
+        # (I + XX'/t)^-1 is singular in floating point below this bound.
+        nodes = np.maximum(np.round(log_t / STEP) * STEP, np.log(evidence.scale) - 23.0)
         result = np.empty((len(folds), len(values)))
-        nodes = np.where(np.isfinite(log_t), np.round(log_t / STEP) * STEP, log_t)
         for node in np.unique(nodes):
             chosen = nodes == node
-            result[:, chosen] = _without(features, evidence, columns, node, chosen, folds)
+            part, targets = evidence.only(chosen), columns[:, chosen]
             if np.isfinite(node):
-                result[:, chosen] += values[chosen] - evidence.at(node + 0 * log_t)[chosen]
+                left = features.factorisation.left_vectors
+                moved = part.without(folds, node, left, targets) - part.on(np.array([node]))
+                result[:, chosen] = values[chosen] + moved
+            else:
+                result[:, chosen] = [_null(targets[~group]) for group in folds]
         for row, group in zip(result, folds, strict=True):
             row[~varies(columns[~group])] = np.nan
         means: Array = np.nanmean(result, axis=1)
@@ -130,6 +135,16 @@ class _Evidence:
             length=length,
         )
 
+    def only(self, chosen: npt.NDArray[np.bool_]) -> _Evidence:
+        """Keep some label columns."""
+        return replace(
+            self,
+            constant=self.constant[chosen],
+            coordinates=self.coordinates[:, chosen],
+            rest=self.rest[chosen],
+            length=self.length[chosen],
+        )
+
     @property
     def null(self) -> Array:
         """The limit t -> infinity, a head without weights: (M,)."""
@@ -150,14 +165,18 @@ class _Evidence:
 
     def on(self, log_t: Array) -> Array:
         """Evaluate every column on one grid: (G,) -> (G, M)."""
+        fit, volume = self._terms(log_t)
+        return _profile(fit, volume[:, None], self.samples)
+
+    def _terms(self, log_t: Array) -> tuple[Array, Array]:
+        """Quadratic form q, (G, M), and log determinant, (G,)."""
         t = np.exp(log_t)[:, None]
         shrunk = 1.0 / (self.spectrum + t)
         # (t * shrunk) rather than 1 - s * shrunk: the difference cancels as t goes to zero.
         inside = (t * shrunk) @ np.square(self.coordinates)
         reach = (shrunk * self._coupling) @ self.coordinates
         arrow, volume = self._arrow(log_t, shrunk)
-        fit = inside + np.square(self.constant - reach) / arrow[:, None] + self.rest
-        return _profile(fit, volume[:, None], self.samples)
+        return inside + np.square(self.constant - reach) / arrow[:, None] + self.rest, volume
 
     def at(self, log_t: Array) -> Array:
         """Evaluate every column at its own place: (M,) -> (M,)."""
@@ -169,11 +188,35 @@ class _Evidence:
         fit = inside + np.square(self.constant - reach) / arrow + self.rest
         return _profile(fit, volume, self.samples)
 
-    def residual_basis(self, node: float) -> tuple[Array, Array, float]:
-        """Weights s/(s+t) of U, coefficients of the arrow's vector in U, and its divisor."""
+    def without(
+        self, folds: Sequence[npt.NDArray[np.bool_]], node: float, left: Array, targets: Array
+    ) -> Array:
+        """Evaluate without each group of samples, at one ln t: (K, M).
+
+        With M = (I + XX'/t)^-1 and e = Mv: leaving out g takes e_g' M_gg^-1 e_g off q and adds
+        ln det M_gg to the log determinant. M = I - 11'/N - U diag(s / (s + t)) U' + spike spike'.
+        """
+        from scipy.linalg import cho_factor, solve_triangular
+
+        log_t = np.array([node])
         shrunk = 1.0 / (self.spectrum + np.exp(node))
-        arrow, _ = self._arrow(np.array([node]), shrunk[None])
-        return self.spectrum * shrunk, shrunk * self._coupling, float(arrow[0])
+        weights = self.spectrum * shrunk
+        arrow, volume = self._arrow(log_t, shrunk[None])
+        spike = 1 / np.sqrt(self.samples) - left @ (shrunk * self._coupling)
+        spike /= np.sqrt(arrow[0])
+        residuals = targets - targets.mean(axis=0) + np.outer(spike, spike @ targets)
+        residuals -= left @ (weights[:, None] * self.coordinates)
+        fit = self._terms(log_t)[0][0]
+        result = np.empty((len(folds), targets.shape[1]))
+        for row, group in zip(result, folds, strict=True):
+            inner = np.outer(spike[group], spike[group]) - (left[group] * weights) @ left[group].T
+            inner += np.eye(len(inner)) - 1.0 / self.samples
+            lower, _ = cho_factor(inner, lower=True, check_finite=False)
+            moved = solve_triangular(lower, residuals[group], lower=True, check_finite=False)
+            remains = np.maximum(fit - np.square(moved).sum(axis=0), 1e-300)
+            log_det = volume + 2 * np.log(np.diag(lower)).sum()
+            row[:] = _profile(remains, log_det, self.samples - len(inner))
+        return result
 
     @property
     def _coupling(self) -> Array:
@@ -227,45 +270,9 @@ def _golden_section(evidence: _Evidence, low: Array, high: Array, steps: int) ->
     return (low + high) / 2
 
 
-def _without(
-    features: Features,
-    evidence: _Evidence,
-    columns: Array,
-    node: float,
-    chosen: npt.NDArray[np.bool_],
-    folds: Sequence[npt.NDArray[np.bool_]],
-) -> Array:
-    """Evidence of the chosen columns without each fold, at one ln t: (K, chosen).
-
-    With M = (I + XX'/t)^-1 and e = Mv: leaving out g takes e_g' M_gg^-1 e_g off q and adds
-    ln det M_gg to the log determinant.
-    """
-    targets = columns[:, chosen]
-    kept = np.array([(~group).sum() for group in folds])
-    if not np.isfinite(node):
-        lengths = np.array([np.square(targets[~group]).sum(axis=0) for group in folds])
-        return _profile(lengths, np.zeros_like(lengths), kept[:, None])
-    from scipy.linalg import cho_factor, solve_triangular
-
-    left, samples = features.factorisation.left_vectors, evidence.samples
-    node = max(node, np.log(evidence.scale) - 23.0)  # M_gg is singular in floating point below
-    weights, coefficients, arrow = evidence.residual_basis(node)
-    spike = (1 / np.sqrt(samples) - left @ coefficients) / np.sqrt(arrow)
-    residuals = targets - targets.mean(axis=0)
-    residuals -= left @ (weights[:, None] * evidence.coordinates[:, chosen])
-    residuals += np.outer(spike, spike @ targets)
-    base = evidence.on(np.array([node]))[0, chosen]
-    volume = evidence._arrow(np.array([node]), 1.0 / (evidence.spectrum + np.exp(node))[None])[1]
-    fit = np.exp(-2 * base - volume / samples) * samples / (2 * np.pi * np.e)
-    result = np.empty((len(folds), targets.shape[1]))
-    for row, group, count in zip(result, folds, kept, strict=True):
-        inner = np.outer(spike[group], spike[group]) - (left[group] * weights) @ left[group].T
-        inner += np.eye(len(inner)) - 1.0 / samples
-        lower, _ = cho_factor(inner, lower=True, check_finite=False)
-        moved = solve_triangular(lower, residuals[group], lower=True, check_finite=False)
-        quadratic = np.maximum(fit - np.square(moved).sum(axis=0), 1e-300)
-        row[:] = _profile(quadratic, volume + 2 * np.log(np.diag(lower)).sum(), count)
-    return result
+def _null(targets: Array) -> Array:
+    lengths = np.square(targets).sum(axis=0)
+    return _profile(np.maximum(lengths, 1e-300), np.zeros_like(lengths), len(targets))
 
 
 def _profile(fit: Array, volume: Array, samples: Any) -> Array:

@@ -50,7 +50,8 @@ class RidgeLOO:
         ridge = self._ridge(features.factorisation, columns)
         residuals, leverages = _fit(features.factorisation, ridge, columns)
         value = judge(columns, left_out(residuals, leverages), features.task)
-        return Score(value, details={"ridge": ridge})
+        bounds = (0.0, 100.0) if features.task == "classification" else None
+        return Score(value, details={"ridge": ridge}, bounds=bounds)
 
     def score_many(
         self, features: Features, labels: Sequence[npt.NDArray[Any]]

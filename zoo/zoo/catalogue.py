@@ -112,11 +112,7 @@ def build(spec: Spec, options: Mapping[str, Any] | None = None) -> Any:
         PluginError: the target cannot be imported.
         InputError: an option it does not have.
     """
-    module, _, attribute = spec.target.partition(":")
-    try:
-        target = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise PluginError(f"{spec.name!r} cannot be loaded from {spec.target}: {error}.") from error
+    target = load_target(spec)
     known = options_of(target)
     for name in options or {}:
         if name not in known:
@@ -126,6 +122,19 @@ def build(spec: Spec, options: Mapping[str, Any] | None = None) -> Any:
                 f"zoo plugins show {spec.name}",
             )
     return target(**(options or {}))
+
+
+def load_target(spec: Spec) -> Any:
+    """Import what a spec points at.
+
+    Raises:
+        PluginError: it cannot be imported.
+    """
+    module, _, attribute = spec.target.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise PluginError(f"{spec.name!r} cannot be loaded from {spec.target}: {error}.") from error
 
 
 def options_of(target: Any) -> dict[str, inspect.Parameter]:

@@ -37,7 +37,8 @@ def check_features(
     features = _finite(features, drop=on_nonfinite == "drop")
     if len(features.labels) < 2:
         raise NotApplicable(f"needs at least 2 samples, and there is {len(features.labels)}.")
-    features = _settle_labels(features)
+    if features.labels.size:
+        features = _settle_labels(features)
     if features.values.shape[1] and not features.values.any():
         raise NotApplicable("every activation of this layer is zero.")
     return features
@@ -56,7 +57,7 @@ def _check_shapes(features: Features) -> None:
         raise InputError(
             f"there are {len(values)} samples of features and {len(features.logits)} of logits."
         )
-    if features.task == "classification" and labels.ndim != 1:
+    if features.task == "classification" and labels.ndim != 1 and labels.size:
         raise InputError(f"class labels must be (samples,), and these are {labels.shape}.")
 
 

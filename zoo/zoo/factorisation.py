@@ -59,7 +59,7 @@ class Factorisation:
     @property
     def interpolates(self) -> bool:
         """Whether an intercept and the features together fit any labels at all."""
-        return self.rank >= self.samples - 1
+        return bool(self.rank >= self.samples - 1)
 
     @cached_property
     def left_vectors(self) -> Array:
@@ -96,8 +96,9 @@ class Factorisation:
     def ridge_residuals(self, ridge: float, columns: Array) -> Array:
         """Fit columns (N, M) by ridge regression with a free intercept; what is left, (N, M)."""
         centred = columns - columns.mean(axis=0)
-        fitted: Array = self._weights(ridge)[:, None] * self.left(centred)
-        return centred - self.left_vectors @ fitted
+        fitted = self._weights(ridge)[:, None] * self.left(centred)
+        residuals: Array = centred - self.left_vectors @ fitted
+        return residuals
 
     def leverages(self, ridges: Array) -> Array:
         """Diagonals of the hat matrices of B ridge fits with a free intercept, (N, B).
@@ -141,7 +142,7 @@ class Factorisation:
 
     @property
     def _wide(self) -> bool:
-        return self.samples <= self.width
+        return bool(self.samples <= self.width)
 
     @cached_property
     def _eigen(self) -> tuple[Array, Array]:

@@ -13,23 +13,24 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from zoo.engine import EstimatorJob, LocalEngine, ModelResult, ModelTask
-from zoo.errors import InputError, NotApplicable, ZooError
+from zoo.errors import InputError, NotApplicable
 from zoo.events import Event, Listener, ignore
 from zoo.plan import build_sources, choose_estimators, make_plan, source_of
 from zoo.probes import load, summary
+from zoo.ranking import ModelScores, rank
 from zoo.types.failure import Failure
 from zoo.types.provenance import provenance_now
 from zoo.types.ranking import Exclusion, Ranking
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from zoo.catalogue import Catalogue
     from zoo.plan import Plan, PlannedModel
     from zoo.runs import Request
     from zoo.settings import Settings
-    from zoo.types.model import Checkpoint
+    from zoo.types.model import Checkpoint, ModelEntry
     from zoo.types.probe import Probe
     from zoo.types.score import Score
 
@@ -89,8 +90,19 @@ def recommend(
     on_event(Event(kind="plan", total=len(plan.models), message=_plan_line(plan)))
     for failure in plan.failures:
         on_event(Event(kind="failure", model=failure.model or "", message=str(failure)))
-    measured = _Measurement(plan, request, probe, settings, catalogue, on_event).run(started)
-    ranking = _conclude(plan, measured, request, settings, catalogue, run, started)
+    measured = _Measurement(
+        plan=plan,
+        request=request,
+        probe=probe,
+        settings=settings,
+        catalogue=catalogue,
+        on_event=on_event,
+    ).run(started)
+    ranking = msgspec.structs.replace(
+        _conclude(plan, probe, measured, settings, catalogue),
+        run=run,
+        seconds=time.monotonic() - started,
+    )
     for result in measured.results.values():
         for record in result.records:
             list(catalogue.host.call("zoo_score_recorded", record=record))
@@ -113,6 +125,7 @@ class _Measurement:
 
     def __init__(
         self,
+        *,
         plan: Plan,
         request: Request,
         probe: Probe,
@@ -136,7 +149,7 @@ class _Measurement:
                 for planned in self.plan.models:
                     self.fetching[pool.submit(self._fetch, planned)] = planned
                 while self.fetching or self.running:
-                    pending = [*self.fetching, *self.running]
+                    pending: list[Future[Any]] = [*self.fetching, *self.running]
                     done, _ = wait(pending, return_when=FIRST_COMPLETED)
                     for future in done:
                         self._advance(future, engine, late=time.monotonic() > deadline)
@@ -185,7 +198,7 @@ class _Measurement:
             self._fail(failure)
         if result.records:
             self.measured.results[model] = result
-            seconds = result.prepare_seconds + result.forward_seconds + result.score_seconds
+            seconds = result.load_seconds + result.forward_seconds + result.score_seconds
             self.on_event(
                 Event(
                     kind="model",
@@ -234,6 +247,61 @@ def prior_scores(plan: Plan, catalogue: Catalogue) -> dict[str, Score]:
         except NotApplicable:
             continue
     return scores
+
+
+def _conclude(
+    plan: Plan, probe: Probe, measured: Measured, settings: Settings, catalogue: Catalogue
+) -> Ranking:
+    entries = {each.candidate.model: each.candidate.entry for each in plan.models}
+    ranked = rank(
+        [_scores(result, entries[model]) for model, result in measured.results.items()],
+        samples=probe.samples,
+        classes=plan.probe.classes,
+        smallest_class=_smallest_class(probe),
+        priors=prior_scores(plan, catalogue),
+    )
+    return Ranking(
+        run="",
+        probe=plan.probe,
+        ranking=ranked.ranking,
+        prior=ranked.prior,
+        excluded=(*plan.excluded, *measured.unreached),
+        failures=(
+            *plan.failures,
+            *measured.failures,
+            *(_unranked(each) for each in ranked.unranked),
+            *catalogue.host.failures,
+        ),
+        provenance=provenance_now(
+            seed=settings.seed, device=plan.device, revisions=measured.revisions
+        ),
+        warnings=ranked.warnings,
+        agreement=ranked.agreement,
+        prior_agreement=ranked.prior_agreement,
+    )
+
+
+def _scores(result: ModelResult, entry: ModelEntry) -> ModelScores:
+    return ModelScores(
+        model=result.model,
+        records=result.records,
+        default_layer=result.default_layer,
+        entry=entry,
+        dimensions={tap.name: tap.dimension for tap in result.layers if tap.dimension},
+        seconds=result.load_seconds + result.forward_seconds + result.score_seconds,
+    )
+
+
+def _unranked(exclusion: Exclusion) -> Failure:
+    return Failure(stage="score", model=exclusion.model, error=exclusion.reason)
+
+
+def _smallest_class(probe: Probe) -> int | None:
+    if probe.task != "classification":
+        return None
+    import numpy as np
+
+    return int(np.bincount(probe.labels).min())
 
 
 def _plan_line(plan: Plan) -> str:

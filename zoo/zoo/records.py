@@ -33,7 +33,11 @@ class Records:
         self.path = path
 
     def read(self, keys: Collection[str]) -> dict[str, bytes]:
-        """Give the values of those keys that are known and undamaged."""
+        """Give the values of those keys that are known and undamaged.
+
+        Raises:
+            OSError: the file is there and cannot be read.
+        """
         if not keys or not self.path.exists():
             return {}
         return self._attempt(lambda database: _select(database, list(keys)))
@@ -47,20 +51,22 @@ class Records:
         rows = [(key, value, _digest(key, value)) for key, value in values.items()]
         if not rows:
             return
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._attempt(lambda database: _insert(database, rows))
-        except sqlite3.OperationalError as error:
-            raise OSError(f"{self.path}: {error}") from error
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._attempt(lambda database: _insert(database, rows))
 
     def _attempt(self, action: Callable[[sqlite3.Connection], Answer]) -> Answer:
         try:
-            with closing(self._open()) as database:
-                return action(database)
+            try:
+                return self._run(action)
+            except sqlite3.DatabaseError as error:
+                if not _is_damage(error):
+                    raise
+            self._set_aside()
+            return self._run(action)
         except sqlite3.DatabaseError as error:
-            if not _is_damage(error):
-                raise
-        self._set_aside()
+            raise OSError(f"{self.path}: {error}") from error
+
+    def _run(self, action: Callable[[sqlite3.Connection], Answer]) -> Answer:
         with closing(self._open()) as database:
             return action(database)
 

@@ -150,22 +150,38 @@ def candidate_for(text: str, registry: Registry | None, *, base: Path) -> Candid
     Raises:
         InputError: nothing answers to the text, several entries do, or the folder is missing.
     """
-    entries = registry.entries if registry else ()
     here = str(base.absolute())
-    exact = next((entry for entry in entries if entry.ref == text), None)
-    if text.startswith((".", "/", "~")):
-        return _folder_candidate(text, registry, here)
-    if registry and exact:
-        return Candidate(entry=exact, base=str(registry.base))
-    found = [entry for entry in entries if _answers(entry, text)]
-    if registry and len(found) == 1:
-        return Candidate(entry=found[0], base=str(registry.base))
+    known = find_entry(text, registry, base=base) if registry else None
+    if _is_folder(text):
+        _need_folder(text, base)
+        entry = msgspec.structs.replace(known, ref=text) if known else ModelEntry(ref=text)
+        return Candidate(entry=entry, base=here)
+    if registry and known:
+        return Candidate(entry=known, base=str(registry.base))
+    if "/" not in text and ":" not in text:
+        raise unknown_model(text, registry.entries if registry else ())
+    return Candidate(entry=ModelEntry(ref=str(ModelRef.parse(text))), base=here)
+
+
+def find_entry(text: str, registry: Registry, *, base: Path) -> ModelEntry | None:
+    """Find the entry that answers to a text; a folder is the entry of the same folder on disk.
+
+    Raises:
+        InputError: several entries answer.
+    """
+    if _is_folder(text):
+        wanted = (base / Path(text).expanduser()).resolve()
+        for candidate in registry.candidates():
+            if candidate.folder and candidate.folder.resolve() == wanted:
+                return candidate.entry
+    exact = next((entry for entry in registry.entries if entry.ref == text), None)
+    if exact or _is_folder(text):
+        return exact
+    found = [entry for entry in registry.entries if _answers(entry, text)]
     if len(found) > 1:
         listed = ", ".join(entry.ref for entry in found)
         raise InputError(f"{text!r} could be any of {listed}.", "Type the whole reference.")
-    if "/" not in text and ":" not in text:
-        raise _unknown_model(text, entries)
-    return Candidate(entry=ModelEntry(ref=str(ModelRef.parse(text))), base=here)
+    return found[0] if found else None
 
 
 def schema() -> dict[str, Any]:
@@ -190,21 +206,18 @@ def schema() -> dict[str, Any]:
     }
 
 
-def _folder_candidate(text: str, registry: Registry | None, here: str) -> Candidate:
-    candidate = Candidate(entry=ModelEntry(ref=text), base=here)
-    folder = candidate.folder
-    assert folder is not None
+def _is_folder(text: str) -> bool:
+    return text.startswith((".", "/", "~"))
+
+
+def _need_folder(text: str, base: Path) -> None:
+    folder = base / Path(text).expanduser()
     if not folder.is_dir():
         kind = "is a file, not a folder" if folder.exists() else "does not exist"
         raise InputError(
             f"the model folder {text} {kind}.",
             "A checkpoint of the Hub is written hub:org/name.",
         )
-    for known in registry.candidates() if registry else ():
-        if known.folder and known.folder.resolve() == folder.resolve():
-            entry = msgspec.structs.replace(known.entry, ref=text)
-            return Candidate(entry=entry, base=here)
-    return candidate
 
 
 def _answers(entry: ModelEntry, text: str) -> bool:
@@ -218,7 +231,8 @@ def _answers(entry: ModelEntry, text: str) -> bool:
     return same and wanted.revision in {None, ref.revision}
 
 
-def _unknown_model(text: str, entries: Iterable[ModelEntry]) -> InputError:
+def unknown_model(text: str, entries: Iterable[ModelEntry]) -> InputError:
+    """Say that no entry answers to a text, and which name is the nearest."""
     names = [entry.parsed.name.rstrip("/").rpartition("/")[2] for entry in entries]
     hint = "Write hub:org/name for the Hub, ./folder for a folder; zoo models list shows the rest."
     if len(names) <= 12:

@@ -9,13 +9,16 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import numpy as np
 
+from zoo.catalogue import build
 from zoo.checks import check_features
-from zoo.errors import NotApplicable, PluginError, ZooError
+from zoo.errors import InputError, NotApplicable, PluginError, ZooError
+from zoo.feature_files import features_of, read_npz
 from zoo.host import PLUGIN_ERRORS
 from zoo.labels import groups, shuffled, stratified_folds
 from zoo.types.failure import Failure
@@ -23,14 +26,20 @@ from zoo.types.protocols import ManyFolds, ManyLabels
 from zoo.types.score import Score, ScoreRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy.typing as npt
 
+    from zoo.catalogue import Catalogue
     from zoo.types.features import Features
     from zoo.types.specs import EstimatorSpec
 
     Array = npt.NDArray[np.float64]
+
+#: Files with more samples than this are cut to a stratified sample of about the second size.
+MOST_SAMPLES = 20_000
+SAMPLE = 5_000
+_DATA_FREE = "scores the registry entry of a checkpoint, not features."
 
 
 def score_layer(
@@ -76,6 +85,87 @@ def score_layer(
                 Failure.of(error, stage=f"score {spec.name}", model=features.model or None)
             )
     return records, failures
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Scored:
+    """Features that somebody brought, and what the estimators say of them.
+
+    Attributes:
+        features: after the checks: labels are 0..C-1, broken samples may have been dropped.
+        rows: samples there were; fewer are scored when there are too many.
+        records: one an estimator, in order.
+        failures: estimators that broke.
+    """
+
+    features: Features
+    rows: int
+    records: tuple[ScoreRecord, ...]
+    failures: tuple[Failure, ...]
+
+
+def score_arrays(
+    source: str | Path | Mapping[str, npt.NDArray[Any]],
+    estimators: Sequence[str] = (),
+    *,
+    catalogue: Catalogue,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+    task: str | None = None,
+    permutations: int = 50,
+    folds: int = 10,
+    seed: int = 0,
+    on_nonfinite: Literal["raise", "drop"] = "raise",
+) -> Scored:
+    """Score features that a person brings.
+
+    Args:
+        source: an ``.npz`` file or its arrays; see :func:`zoo.feature_files.features_of`.
+        estimators: names; empty takes the default ones that do the task.
+        catalogue: where the names are looked up.
+        options: estimator -> its options.
+        task: overrides the guess.
+        permutations: as in :func:`score_layer`.
+        folds: as in :func:`score_layer`.
+        seed: as in :func:`score_layer`; also of the sample of a very large file.
+        on_nonfinite: ``drop`` leaves out samples with NaN or infinity.
+
+    Raises:
+        InputError: the file, the arrays, a name or an option cannot be used.
+    """
+    options = options or {}
+    known = catalogue.specs("estimator")
+    for name in options:
+        catalogue.spec("estimator", name)
+    if isinstance(source, (str, Path)):
+        features = features_of(read_npz(source), task=task, source=str(source))
+    else:
+        features = features_of(source, task=task)
+    names = estimators or [
+        name
+        for name, spec in known.items()
+        if spec.default and not spec.data_free and features.task in spec.tasks
+    ]
+    pairs = [(catalogue.spec("estimator", each), each) for each in dict.fromkeys(names)]
+    built = [(spec, build(spec, options.get(name))) for spec, name in pairs]
+    rows = len(features.values)
+    try:
+        features = check_features(_subsample(features, seed), on_nonfinite=on_nonfinite)
+    except NotApplicable as error:
+        raise InputError(f"{features.model}: {error.message}") from error
+    records, failures = score_layer(
+        features, built, permutations=permutations, folds=folds, seed=seed
+    )
+    records += [_dash(features, spec, _DATA_FREE) for spec, _ in built if spec.data_free]
+    return Scored(features=features, rows=rows, records=tuple(records), failures=tuple(failures))
+
+
+def _subsample(features: Features, seed: int) -> Features:
+    """Cut a very large file to a stratified sample that the estimators can afford."""
+    samples = len(features.values)
+    if samples <= MOST_SAMPLES or not features.labels.size:
+        return features
+    parts = -(-samples // SAMPLE)
+    return features.rows(stratified_folds(features.labels, features.task, parts, seed) == 0)
 
 
 @dataclass(eq=False)
@@ -138,8 +228,10 @@ def _score(spec: EstimatorSpec, estimator: Any, resamples: _Resamples) -> ScoreR
         folds=tuple(folds.tolist()),
         seconds=time.perf_counter() - started,
         saturated=score.saturated,
-        details=score.details,
+        # JSON, which the store keeps records in, has no infinity.
+        details={name: each for name, each in score.details.items() if np.isfinite(each)},
         note="; ".join(notes),
+        bounds=score.bounds,
     )
     return _with_null(record, null)
 

@@ -145,7 +145,7 @@ def _against_truth(context: Context, ranking: Ranking, truth: dict[str, float]) 
     results = [truth[row.model] for row in shared]
     prior = {row.model: row.score for row in ranking.prior}
     names = {name for row in shared for name in row.estimators}
-    columns: dict[str, list[float | None]] = {"score": [row.score for row in shared]}
+    columns: dict[str, list[Any]] = {"score": [row.score for row in shared]}
     columns["prior"] = [prior.get(row.model) for row in shared]
     for name in sorted(names):
         cells = [row.estimators.get(name) for row in shared]

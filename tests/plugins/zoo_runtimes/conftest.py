@@ -1,4 +1,4 @@
-"""What the runtime's tests share: the runtime, random images, and copies of checkpoints to break."""
+"""The runtime, random images, and copies of checkpoints to break."""
 
 from __future__ import annotations
 
@@ -18,17 +18,6 @@ from zoo_runtimes.torch_runtime import TorchRuntime
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-TEXTS = (
-    "the cat",
-    "a very good film and a dog",
-    "it was not bad",
-    "one two three green fish of the zoo that reads best",
-    "awful plot",
-    "bird",
-    "blue picture word in this red zoo",
-    "acting",
-)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 import torch
@@ -13,10 +15,9 @@ from transformers import (
     AutoModelForSequenceClassification,
     AutoTokenizer,
 )
+
 from zoo.testing.tiny_checkpoints import CLASSES, TINY_IMAGE, TINY_TEXT
 from zoo.types.protocols import RuntimeOptions
-
-import io
 
 TEXTS = (
     "the cat",

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
+import time
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -31,12 +35,23 @@ def _fake_runtime_importable(monkeypatch):
 
 @pytest.fixture
 def settings(tmp_path):
-    return Settings(home=str(tmp_path / "home"), device="cpu", jobs=2)
+    return Settings(home=str(tmp_path / "home"), device="cpu", jobs=1)
 
 
 @pytest.fixture
 def images():
-    return make_probe(40)
+    return _make_probe(40)
+
+
+@pytest.fixture
+def make_probe():
+    return _make_probe
+
+
+@pytest.fixture
+def mean():
+    """Make jobs of an estimator that is one line of numpy."""
+    return _mean
 
 
 @pytest.fixture
@@ -45,7 +60,34 @@ def zoo(tmp_path):
     return FakeZoo(tmp_path / "zoo")
 
 
-def make_probe(samples, modality="image", seed=0):
+@pytest.fixture
+def script(tmp_path, zoo):
+    """Start a Python process that has an engine of its own, on the same store and zoo."""
+    return partial(_start_script, tmp_path, zoo)
+
+
+def _start_script(tmp_path, zoo, body, **options):
+    head = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+import conftest
+from pathlib import Path
+from zoo.engine import LocalEngine
+from zoo.settings import Settings
+zoo = conftest.FakeZoo(Path({str(zoo.folder)!r}))
+mean = conftest._mean
+settings = Settings(home={str(tmp_path / "home")!r}, device="cpu", jobs=2)
+probe = conftest._make_probe(40)
+"""
+    path = tmp_path / "script.py"
+    path.write_text(head + body)
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        [sys.executable, path], stdout=pipe, stderr=pipe, text=True, cwd=tmp_path, **options
+    )
+
+
+def _make_probe(samples, modality="image", seed=0):
     values = np.random.default_rng(seed).integers(0, 100, samples)
     values[0] = 3
     if modality == "image":
@@ -87,10 +129,43 @@ class FakeZoo:
         )
 
     def calls(self, what):
+        return [name for call, name, _ in self._log() if call == what]
+
+    def workers(self):
+        """Process ids of every worker that ever did anything."""
+        return {int(pid) for _, _, pid in self._log()}
+
+    def _log(self):
         path = self.folder / "calls.log"
-        lines = path.read_text().split("\n") if path.exists() else []
-        return [line.split()[1] for line in lines if line.startswith(what + " ")]
+        return [line.split() for line in path.read_text().splitlines()] if path.exists() else []
+
+    def told(self):
+        """What a worker said of its environment."""
+        return json.loads((self.folder / "told.json").read_text())
+
+    def wait_for(self, what, *, count=1):
+        wait_until(lambda: len(self.calls(what)) >= count)
+
+    def wait_for_end(self):
+        """Wait until no worker is left."""
+        wait_until(lambda: not any(is_alive(pid) for pid in self.workers()))
 
 
-def mean(**options):
-    return EstimatorJob(spec=MEAN, options=options, distribution_version="1")
+def _mean(name="mean", **options):
+    spec = replace(MEAN, name=name)
+    return EstimatorJob(spec=spec, options=options, distribution_version="1")
+
+
+def wait_until(condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.02)
+
+
+def is_alive(pid):
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest import FakeZoo, make_probe, mean
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,7 +19,7 @@ from zoo.types import EncodedInput, Tap
 
 
 class TestInputs:
-    @given(st.integers(1, 100_000))
+    @given(st.integers(1, 5_000))
     def test_shards_cover_every_sample_once(self, samples):
         parts = shards(samples)
         assert [index for part in parts for index in part] == list(range(samples))
@@ -102,16 +101,16 @@ class TestOnce:
 
 
 class TestKeys:
-    def test_everything_that_shapes_features_is_in_their_key(self, tmp_path):
-        checkpoint = FakeZoo(tmp_path).checkpoint("a")
-        other = FakeZoo(tmp_path).checkpoint("b")
+    def test_everything_that_shapes_features_is_in_their_key(self, zoo):
+        checkpoint = zoo.checkpoint("a")
+        other = zoo.checkpoint("b")
         base = (checkpoint, "torch 2", "224", "data", "labels")
         keys = {features_key(*base), features_key(other, *base[1:])}
         keys |= {features_key(*base[:i], "other", *base[i + 1 :]) for i in range(1, 5)}
         assert len(keys) == 6
 
-    def test_everything_that_shapes_a_score_is_in_its_key(self, tmp_path):
-        task = FakeZoo(tmp_path).task("a")
+    def test_everything_that_shapes_a_score_is_in_its_key(self, zoo, mean):
+        task = zoo.task("a")
         keys = {
             score_key("features", "late", mean(), task),
             score_key("other", "late", mean(), task),
@@ -120,7 +119,7 @@ class TestKeys:
         }
         assert len(keys) == 4
 
-    def test_a_changed_estimator_is_scored_again(self, tmp_path, monkeypatch):
+    def test_a_changed_estimator_is_scored_again(self, zoo, mean, tmp_path, monkeypatch):
         from dataclasses import replace
 
         from zoo.engine import keys
@@ -128,7 +127,7 @@ class TestKeys:
         monkeypatch.syspath_prepend(tmp_path)
         module = tmp_path / "my_estimator.py"
         job = replace(mean(), spec=replace(mean().spec, target="my_estimator:Mine"))
-        task = FakeZoo(tmp_path).task("a")
+        task = zoo.task("a")
         found = set()
         for text in ("one", "two"):
             module.write_text(f"'''{text}'''")
@@ -137,7 +136,7 @@ class TestKeys:
         assert len(found) == 2
         keys._code_digest.cache_clear()
 
-    def test_labels_are_digested_in_their_order(self):
+    def test_labels_are_digested_in_their_order(self, make_probe):
         probe, other = make_probe(10), make_probe(10)
         other.labels[:] = np.roll(other.labels, 1)
         assert labels_digest(probe) != labels_digest(other)

@@ -25,9 +25,7 @@ def candidate(text: str = f"hub:{REPO}", *, trusted: bool = False, **facts) -> C
 @pytest.fixture
 def new_source(tmp_path):
     def make(**options) -> HubSource:
-        return HubSource(
-            home=str(tmp_path / "home"), retry=Retry(sleep=lambda _: None), **options
-        )
+        return HubSource(home=str(tmp_path / "home"), retry=Retry(sleep=lambda _: None), **options)
 
     return make
 
@@ -239,9 +237,8 @@ def test_weights_that_are_cut_short_on_the_hub_are_not_downloaded(hub, source, f
 
 
 def test_sharded_weights_are_fetched_shard_by_shard(hub, source, files):
-    from safetensors.numpy import save
-
     import numpy as np
+    from safetensors.numpy import save
 
     shards = {
         f"model-0000{i}-of-00002.safetensors": save({f"w{i}": np.ones((i, 5), "float32")})
@@ -275,7 +272,11 @@ def test_the_token_stays_with_the_hub_and_is_never_told(hub, source, monkeypatch
 
     source.fetch(candidate())
 
-    assert all(each.authorized for each in hub.requests if each.host == "127.0.0.1" and "/org/" in each.path)
+    assert all(
+        each.authorized
+        for each in hub.requests
+        if each.host == "127.0.0.1" and "/org/" in each.path
+    )
     assert not any(each.authorized for each in hub.requests if each.host == "localhost")
     assert hub.token not in caplog.text
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -48,11 +47,11 @@ def refused(read):
     return refused
 
 
-def encoded(seed=0, *, mode="RGB", size=(8, 8), format="PNG"):
+def encoded(seed=0, *, mode="RGB", size=(8, 8), kind="PNG"):
     generator = np.random.default_rng(seed)
     pixels = Image.fromarray(generator.integers(0, 255, (*size, 3), dtype=np.uint8))
     data = io.BytesIO()
-    pixels.convert(mode).save(data, format=format)
+    pixels.convert(mode).save(data, format=kind)
     return data.getvalue()
 
 
@@ -93,5 +92,5 @@ def write(tmp_path):
 
 
 @pytest.fixture(autouse=True)
-def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _in_a_folder_of_its_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

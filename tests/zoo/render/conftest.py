@@ -31,7 +31,9 @@ def _row(index: int) -> RankingRow:
     model, score, parameters, size, license_ = MODELS[index]
     estimators = {
         "logme": EstimatorCell(value=score - 0.3, z=60.0 * score, seconds=0.4),
-        "reg_hscore": EstimatorCell(value=7 * score, z=41.0 * score, seconds=0.2, saturated=index == 5),
+        "reg_hscore": EstimatorCell(
+            value=7 * score, z=41.0 * score, seconds=0.2, saturated=index == 5
+        ),
         "knn": EstimatorCell(value=0.4 + 0.5 * score, z=38.0 * score, seconds=0.1),
         "ridge_loo": EstimatorCell(value=None, note="needs two samples a class")
         if index == 4

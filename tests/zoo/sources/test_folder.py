@@ -222,7 +222,9 @@ def test_the_single_file_wins_over_shards_of_the_same_weights(source, folder):
     ],
 )
 def test_real_checkpoints_are_understood(source, name, modality, task, labels):
-    entry = source.inspect(candidate_for(str((SHARED / "zoo" / name).absolute()), None, base=SHARED))
+    entry = source.inspect(
+        candidate_for(str((SHARED / "zoo" / name).absolute()), None, base=SHARED)
+    )
 
     assert (entry.modality, entry.task, entry.labels) == (modality, task, labels)
     assert entry.license == "apache-2.0"

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 #: Raised when the layout of the files changes.
 _FORMAT = 1
 DTYPE = "float32"
+_SCORING = ("zoo.scoring", "zoo.factorisation", "zoo.labels", "zoo.checks")
 
 
 def labels_digest(probe: Probe) -> str:
@@ -109,13 +110,11 @@ def known_records(
 def _code_digest(module: str) -> str:
     # Whoever is writing an estimator changes it without changing any version.
     digest = hashlib.sha256()
-    for name, whole in (
-        (module, "." in module),
-        ("zoo.scoring", False),
-        ("zoo.factorisation", False),
-    ):
-        for path in _sources(name, whole_package=whole):
-            digest.update(path.read_bytes())
+    paths = _sources(module, whole_package="." in module)
+    for name in _SCORING:
+        paths += _sources(name, whole_package=False)
+    for path in paths:
+        digest.update(path.read_bytes())
     return digest.hexdigest()
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from zoo.catalogue import build as create
 from zoo.errors import InputError, PluginError, ZooError
 from zoo.probes.files import KINDS, is_image
-from zoo.probes.save import save
+from zoo.probes.saved import save
 from zoo.probes.words import nearest
 from zoo.types.ranking import ProbeSummary
 

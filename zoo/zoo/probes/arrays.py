@@ -13,7 +13,7 @@ from zoo.probes import checks
 from zoo.probes.build import choose, finish, task_of
 from zoo.probes.fingerprint import digest_rows
 from zoo.probes.labels import Labels
-from zoo.probes.words import count, listed
+from zoo.probes.words import are, count, listed
 from zoo.types.probe import Probe, Task
 
 if TYPE_CHECKING:
@@ -111,9 +111,10 @@ def _features(arrays: dict[str, Any], source: str) -> npt.NDArray[Any]:
         )
     wrong = ~np.isfinite(features)
     if wrong.any():
+        bad = int(wrong.sum())
         row, column = np.argwhere(wrong)[0]
         raise InputError(
-            f"X of {source!r} holds {count(int(wrong.sum()), 'value')} that are NaN or infinite; "
+            f"X of {source!r} holds {count(bad, 'value')} that {are(bad)} NaN or infinite; "
             f"the first is X[{row}, {column}].",
             "Correct or drop those rows.",
         )
@@ -131,8 +132,8 @@ def _labels(arrays: dict[str, Any], key: str, options: ProbeOptions, source: str
     if numbers and not np.isfinite(values).all():
         wrong = np.argwhere(~np.isfinite(values))
         raise InputError(
-            f"{key} of {source!r} holds {count(len(wrong), 'label')} that are NaN or infinite; "
-            f"the first is {key}[{wrong[0][0]}]."
+            f"{key} of {source!r} holds {count(len(wrong), 'label')} that {are(len(wrong))} NaN or "
+            f"infinite; the first is {key}[{wrong[0][0]}]."
         )
     task = task or _guess(values, numbers=numbers)
     if (task == "classification") != (values.ndim == 1) and task != "regression":

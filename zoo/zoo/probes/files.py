@@ -123,12 +123,14 @@ def _delimited(path: Path, data: bytes, kind: str) -> pa.Table:
 
     first = data.partition(b"\n")[0].decode().rstrip("\r")
     delimiter = "\t" if kind == ".tsv" else _delimiter(first)
+    # TSV of the trade often has bare quotes, which would swallow everything up to the next one.
+    bare = delimiter == "\t" and any(line.count(b'"') % 2 for line in data.splitlines())
     try:
-        table = _parse(data, delimiter, quote='"')
+        table = _parse(data, delimiter, quote=False if bare else '"')
     except pa.ArrowInvalid:
-        if delimiter != "\t":
+        if not bare:
             raise
-        table = _parse(data, delimiter, quote=False)  # TSV of the trade often has bare quotes
+        table = _parse(data, delimiter, quote='"')
     _check_header(path, table, first)
     return table
 
@@ -142,7 +144,7 @@ def _parse(data: bytes, delimiter: str, *, quote: str | bool) -> pa.Table:
         # One block: types are guessed from the whole file, and no cell is too long for it.
         read_options=reader.ReadOptions(block_size=min(max(len(data), 1), _BLOCK)),
         parse_options=reader.ParseOptions(
-            delimiter=delimiter, quote_char=quote, newlines_in_values=delimiter != "\t"
+            delimiter=delimiter, quote_char=quote, newlines_in_values=bool(quote)
         ),
     )
 

@@ -249,9 +249,9 @@ class _Guess:
         return 1 if head_word(name) in LABEL_WORDS else 0
 
     def plausible(self, name: str) -> bool:
-        kind = self.light.schema.field(name).type
+        kind, rows = self.light.schema.field(name).type, len(self.light)
         if features.is_text(kind) and normal(name) not in LABEL_EXACT:
-            return bool(self.distinct(name) <= max(_FEW, self.light.num_rows // 2))
+            return self.distinct(name) <= max(_FEW, rows // 2)
         return any(
             check(kind)
             for check in (features.is_text, features.is_whole, features.is_real, features.is_list)
@@ -278,8 +278,8 @@ class _Guess:
         )
 
     def is_low(self, name: str) -> bool:
-        rows, distinct = self.light.num_rows, self.distinct(name)
-        return bool(2 <= distinct <= min(max(_FEW, rows // 20), rows // 2))
+        rows, distinct = len(self.light), self.distinct(name)
+        return 2 <= distinct <= min(max(_FEW, rows // 20), max(2, rows // 2))
 
     def single(self, found: Sequence[str]) -> tuple[str, ...]:
         if len(found) == 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ _PART = r"[\w][\w.-]*"
 _ID = re.compile(
     rf"(?P<hub>hub:)?(?P<name>{_PART}(/{_PART})?)(:(?P<config>[^@:]+))?(@(?P<revision>[\w./-]+))?"
 )
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 _VARIABLES = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE")
 
 
@@ -54,14 +56,18 @@ class HubDatasetLoader:
         if offline:
             os.environ.update(dict.fromkeys(_VARIABLES, "1"))
         try:
-            found, split, splits = _download(ref, options, data)
+            builder = _builder(ref, data, offline=offline)
+            splits = tuple(str(s) for s in builder.info.splits or builder.config.data_files or ())
+            split = choose_split(options.split, splits, data)
+            builder.download_and_prepare()
+            found = builder.as_dataset(split=split or "train")
         except ZooError:
             raise
         except Exception as error:
             raise explained(error, ref, data, offline=offline) from error
-        origin = Origin(
-            name=ref.name, source=data, split=split, splits=splits, notes=split_note(split, splits)
-        )
+        copy = "Read the newest copy on this machine, revision" if offline else "Revision"
+        notes = (*split_note(split, splits), *([f"{copy} {builder.hash}."] if builder.hash else ()))
+        origin = Origin(name=ref.name, source=data, split=split, splits=splits, notes=notes)
         return build(of_dataset(found, origin), options)
 
 
@@ -76,22 +82,21 @@ def _is_set(name: str) -> bool:
     return os.environ.get(name, "").lower() in {"1", "true", "yes", "on"}
 
 
-def _download(
-    ref: DatasetRef, options: ProbeOptions, data: str
-) -> tuple[Any, str | None, tuple[str, ...]]:
+def _builder(ref: DatasetRef, data: str, *, offline: bool) -> Any:
     import datasets
 
+    if not sys.stderr.isatty():
+        datasets.disable_progress_bars()
+    if offline:
+        datasets.logging.set_verbosity_error()  # our note says which copy was read
     # hf:// names the Hub alone: a folder of the same name here must not be read instead.
     path = f"hf://datasets/{ref.name}"
     builder = datasets.load_dataset_builder(path, ref.config, revision=ref.revision)
-    splits = tuple(builder.info.splits or builder.config.data_files or ())
-    if splits:
-        splits = tuple(str(each) for each in splits)
-        split = choose_split(options.split, splits, data)
-    else:
-        split = options.split or "train"
-    builder.download_and_prepare()
-    return builder.as_dataset(split=split), split, splits
+    pinned = _COMMIT.fullmatch(ref.revision or "")
+    if pinned and builder.hash != ref.revision:
+        # The library falls back to whichever copy it has.
+        raise _absent(ref, data)
+    return builder
 
 
 def explained(error: Exception, ref: DatasetRef, data: str, *, offline: bool) -> ZooError:
@@ -106,21 +111,28 @@ def explained(error: Exception, ref: DatasetRef, data: str, *, offline: bool) ->
             "Look for a copy of it in parquet files.",
         )
     if offline:
-        return OfflineError(
-            f"the data set {name!r} is not on this machine, and the network is not to be asked.",
-            f"Without --offline: zoo probes show {data}",
-        )
+        return _absent(ref, data)
     if kind in {"DatasetNotFoundError", "RepositoryNotFoundError"}:
         return _not_found(ref, data, text)
-    reached = not (isinstance(error, ConnectionError) or "Connect" in kind or "Timeout" in kind)
+    lost = ("Connect", "Timeout", "find cache")
+    reached = not (isinstance(error, ConnectionError) or any(word in kind + text for word in lost))
     what = "cannot be read" if reached else "cannot be fetched: the Hub did not answer"
     return HubError(f"the data set {name!r} {what} ({kind}).", text[:200])
 
 
+def _absent(ref: DatasetRef, data: str) -> OfflineError:
+    which = f" in revision {ref.revision}" if ref.revision else ""
+    which += f" (configuration {ref.config!r})" if ref.config else ""
+    return OfflineError(
+        f"the data set {ref.name!r}{which} is not on this machine, and the network was not asked.",
+        f"Without --offline: zoo probes show {data}",
+    )
+
+
 def _wrong_config(ref: DatasetRef, text: str) -> InputError:
-    known = re.findall(r"'([^']+)'", text.partition("[")[2])
-    what = f"has no configuration {ref.config!r}" if ref.config else "has several configurations"
-    has = f": {listed(known)}" if known else ""
+    known = re.findall(r"'([^']+)'", text.partition("[")[2].partition("]")[0])
+    what = f"has no configuration {ref.config!r}, but" if ref.config else "has the configurations"
+    has = f" {listed(known)}" if known else " others"
     hint = f"hub:{ref.name}:{known[0]}" if known else ""
     return InputError(f"the data set {ref.name!r} {what}{has}.", hint)
 

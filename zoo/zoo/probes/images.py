@@ -11,7 +11,7 @@ from zoo.errors import InputError
 from zoo.probes import files
 from zoo.probes.build import build
 from zoo.probes.rows import Origin, TableRows
-from zoo.probes.words import choose_split, count, listed, split_note, split_of
+from zoo.probes.words import are, choose_split, count, listed, split_note, split_of
 
 if TYPE_CHECKING:
     from zoo.types.probe import Probe
@@ -106,7 +106,7 @@ def _of_classes(folder: Path, origin: Origin) -> TableRows:
         notes.append(f"No image in {listed(empty)}.")
     ignored = sum(number for each in filled.values() for number in each.others.values())
     if ignored:
-        notes.append(f"Ignored {count(ignored, 'file')} that {_are(ignored)} no image.")
+        notes.append(f"Ignored {count(ignored, 'file')} that {are(ignored)} no image.")
     return TableRows(
         origin=Origin(
             name=origin.name,
@@ -119,6 +119,7 @@ def _of_classes(folder: Path, origin: Origin) -> TableRows:
             task="classification",
         ),
         table=pa.table({"file": paths, "folder": labels}),
+        named_by="file",
     )
 
 
@@ -153,7 +154,3 @@ def _too_few(
         )
     what = "is empty" if not names and not classes else "holds no images"
     return InputError(f"the folder {where!r} {what}.", _LAYOUT)
-
-
-def _are(number: int) -> str:
-    return "is" if number == 1 else "are"

@@ -9,7 +9,7 @@ import numpy as np
 
 from zoo.errors import InputError
 from zoo.probes import features
-from zoo.probes.words import count, listed
+from zoo.probes.words import are, count, listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -322,7 +322,7 @@ def _refuse_nan(
     if len(wrong):
         raise InputError(
             f"column {name!r} of {rows.origin.source!r} holds "
-            f"{count(len(wrong), 'label')} that {'is' if len(wrong) == 1 else 'are'} NaN or "
+            f"{count(len(wrong), 'label')} that {are(len(wrong))} NaN or "
             f"infinite; the first is in {rows.locate(int(wrong[0]) // width)}.",
             "Correct them, or leave the cell empty: rows without a label are left out.",
         )

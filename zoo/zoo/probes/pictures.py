@@ -51,7 +51,8 @@ def image_of(cell: Any, where: str, base: Path | None) -> ImageInput:
         return _remote(text, where)
     path = Path(text).expanduser()
     whole = path if path.is_absolute() or base is None else base / path
-    return ImageInput(name=f"{where} ({text})" if where else text, path=str(whole.absolute()))
+    name = text if where == text else f"{where} ({text})"
+    return ImageInput(name=name, path=str(whole.absolute()))
 
 
 def _remote(text: str, where: str) -> ImageInput:

@@ -86,6 +86,7 @@ class TableRows:
 
     Attributes:
         file: name of the file for messages; empty where rows are known by their number alone.
+        named_by: the column that names a row better than any number.
         first: number of the first row as the person's editor counts.
     """
 
@@ -93,6 +94,7 @@ class TableRows:
     table: pa.Table
     declared: dict[str, features.Declared] = field(default_factory=dict)
     file: str = ""
+    named_by: str = ""
     first: int = 1
 
     @cached_property
@@ -118,6 +120,8 @@ class TableRows:
 
     def locate(self, row: int) -> str:
         """``file.csv row 17``."""
+        if self.named_by:
+            return str(self.table.column(self.named_by)[row].as_py())
         return f"{self.file} row {row + self.first}".strip()
 
 

@@ -117,8 +117,7 @@ def split_note(split: str | None, splits: Sequence[str]) -> tuple[str, ...]:
     others = [each for each in splits if each != split]
     if not split or not others:
         return ()
-    verb = "is" if len(others) == 1 else "are"
-    return (f"Read split {split!r}; {listed(others)} {verb} left alone.",)
+    return (f"Read split {split!r}; {listed(others)} {are(len(others))} left alone.",)
 
 
 def listed(items: Sequence[str], *, quote: bool = True, most: int = 12) -> str:
@@ -147,6 +146,11 @@ def unknown_column(name: str, flag: str, known: Sequence[str], source: str) -> I
     guess = did_you_mean(name, known)
     message = f"{source!r} has no column {name!r}.{guess} Its columns are {listed(known)}."
     return InputError(message, f"{flag} NAME")
+
+
+def are(number: int) -> str:
+    """``is`` or ``are``."""
+    return "is" if number == 1 else "are"
 
 
 def count(number: int, noun: str, plural: str = "") -> str:

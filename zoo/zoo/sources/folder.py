@@ -100,20 +100,28 @@ class FolderSource:
         del candidate
         return 0
 
+    def local_files(self, candidate: Candidate) -> dict[str, Path]:
+        """Map the registered files that are on this machine to where they are."""
+        folder = self.locate(candidate)
+        paths = {path: folder / path for path in candidate.entry.files}
+        return {path: file for path, file in paths.items() if file.is_file()}
+
     def locate(self, candidate: Candidate) -> Path:
         """Give the absolute folder of a candidate."""
         folder = candidate.folder
         assert folder is not None
-        return folder.absolute()
+        return folder.resolve()
 
     def _read(self, candidate: Candidate) -> tuple[Path, ModelEntry]:
         folder = self.locate(candidate)
         files = FolderFiles(folder, candidate.model)
         found = inspect(candidate.entry, files, trust_remote_code=candidate.trust_remote_code)
         memory = DigestMemory(home_folder(self._home))
-        digests = {path: memory.digest(folder / path) for path in found.needed}
+        paths = {*found.needed, *(candidate.entry.files.keys() & files.sizes.keys())}
+        digests = {path: memory.digest(folder / path) for path in sorted(paths)}
         refuse_changed(candidate.entry, digests)
-        return folder, msgspec.structs.replace(found.entry, files=digests)
+        needed = {path: digests[path] for path in found.needed}
+        return folder, msgspec.structs.replace(found.entry, files=needed)
 
 
 def refuse_changed(registered: ModelEntry, files: Mapping[str, str]) -> None:

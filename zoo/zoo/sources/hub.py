@@ -136,6 +136,13 @@ class HubSource:
             return record.entry.bytes or 0
         return sum(record.sizes[path] for path in missing)
 
+    def local_files(self, candidate: Candidate) -> dict[str, Path]:
+        """Map the registered files that are in the cache to where they are."""
+        ref = candidate.entry.parsed
+        folder = RepoCache(self.cache, ref.name).snapshot(ref.revision or "")
+        paths = {path: folder / path for path in candidate.entry.files}
+        return {path: file for path, file in paths.items() if file.is_file()}
+
     def _fetch_files(self, candidate: Candidate, record: Record, cache: RepoCache) -> None:
         ref = record.entry.parsed
         done, total = 0, record.entry.bytes or 0

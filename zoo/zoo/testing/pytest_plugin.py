@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from zoo.host import PluginHost
     from zoo.testing.loopback_hub import LoopbackHub
+    from zoo.types.model import Checkpoint
 
 
 @pytest.fixture

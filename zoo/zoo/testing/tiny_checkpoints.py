@@ -189,11 +189,13 @@ _PROCESSORS = {
     "siglip": "Siglip",
 }
 _CROPPED = {"Bit", "CLIP", "Levit", "MobileNetV1", "MobileNetV2", "MobileViT", "PoolFormer"}
+_SEGMENTED = {"bert", "electra", "albert"}
 _VOCABULARY = (
-    "[PAD] [UNK] [CLS] [SEP] [MASK] the a an and or not of in on to is was it this that very "
-    "cat dog bird fish zoo model picture word good bad great awful film plot acting red green "
-    "blue one two three which reads best checkpoints"
-).split()
+    *("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "a", "an", "and", "or", "not", "of"),
+    *("in", "on", "to", "is", "was", "it", "this", "that", "very", "cat", "dog", "bird", "fish"),
+    *("zoo", "model", "picture", "word", "good", "bad", "great", "awful", "film", "plot"),
+    *("acting", "red", "green", "blue", "one", "two", "three", "which", "reads", "best"),
+)
 
 
 def build_tiny_checkpoint(name: str, folder: str | Path, *, head: bool = True) -> Path:
@@ -217,7 +219,10 @@ def build_tiny_checkpoint(name: str, folder: str | Path, *, head: bool = True) -
         _write_processor(name, target)
     if name in _TEXT or name in {"clip", "siglip", "t5"}:
         reads_bytes = recipes[name][1].get("vocab_size") == _BYTES["vocab_size"]
-        (_write_byte_tokenizer if reads_bytes else _write_word_tokenizer)(target)
+        if reads_bytes:
+            _write_byte_tokenizer(target)
+        else:
+            _write_word_tokenizer(target, segments=name in _SEGMENTED)
     return target
 
 
@@ -273,12 +278,12 @@ def _write_processor(name: str, folder: Path) -> None:
     _write_json(folder / "preprocessor_config.json", settings)
 
 
-def _write_word_tokenizer(folder: Path) -> None:
+def _write_word_tokenizer(folder: Path, *, segments: bool) -> None:
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
     numbered = {word: number for number, word in enumerate(_VOCABULARY)}
-    tokenizer = Tokenizer(models.WordLevel(numbered, unk_token="[UNK]"))  # noqa: S106 -- a word
+    tokenizer = Tokenizer(models.WordLevel(numbered, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.Lowercase()
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer.post_processor = processors.TemplateProcessing(
@@ -288,7 +293,12 @@ def _write_word_tokenizer(folder: Path) -> None:
     )
     names = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
     special = {f"{kind}_token": token for kind, token in names.items()}
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=64, **special)
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        model_max_length=64,
+        model_input_names=["input_ids", *["token_type_ids"] * segments, "attention_mask"],
+        **special,
+    )
     fast.save_pretrained(folder)
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy.typing as npt
 
     from zoo.factorisation import Factorisation
     from zoo.types.probe import Task
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -38,12 +42,16 @@ class Features:
     @property
     def factorisation(self) -> Factorisation:
         """Gram matrix, eigenvectors and friends of ``values``, computed once on first use."""
-        if "factorisation" not in self._memo:
-            from zoo.factorisation import Factorisation
+        from zoo.factorisation import Factorisation
 
-            self._memo["factorisation"] = Factorisation(self.values)
-        memo: Factorisation = self._memo["factorisation"]
-        return memo
+        return self.remember("factorisation", lambda: Factorisation(self.values))
+
+    def remember(self, key: str, compute: Callable[[], T]) -> T:
+        """Compute once what depends on the activations alone; other labels share it too."""
+        if key not in self._memo:
+            self._memo[key] = compute()
+        value: T = self._memo[key]
+        return value
 
     def with_labels(self, labels: npt.NDArray[Any]) -> Features:
         """Give the same activations other labels; the factorisation is shared."""

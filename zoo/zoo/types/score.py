@@ -14,12 +14,14 @@ class Score(msgspec.Struct, frozen=True):
         saturated: the value carries no information at this sample size and width, and is left
             out of the consensus.
         note: one sentence, such as ``interpolating: N <= D``.
+        bounds: what the value cannot leave, such as (0, 100) for an accuracy.
     """
 
     value: float
     details: dict[str, float] = {}
     saturated: bool = False
     note: str = ""
+    bounds: tuple[float, float] | None = None
 
 
 class ScoreRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,3 +49,4 @@ class ScoreRecord(msgspec.Struct, frozen=True, kw_only=True):
     details: dict[str, float] = {}
     note: str = ""
     not_applicable: str = ""
+    bounds: tuple[float, float] | None = None

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from zoo.events import Event
+from zoo_cli.context import Context
+from zoo_cli.invocation import Invocation
+from zoo_cli.output import Output
+from zoo_cli.progress import Bars, listening
+
+EVENTS = (
+    Event(kind="plan", total=2, message="2 models, 1.2 MB to fetch"),
+    Event(kind="fetch", model="org/a", done=10, total=100),
+    Event(kind="fetched", model="org/a", message="org/a fetched"),
+    Event(kind="prepare", done=5, total=10),
+    Event(kind="prepare", done=10, total=10),
+    Event(kind="batch", model="org/a", done=5, total=10),
+    Event(kind="model", model="org/a", seconds=1.25, message="org/a: 10 samples"),
+    Event(kind="failure", model="org/b", message="tokenizer is broken"),
+)
+
+
+def make(*, progress=True):
+    return Context(resolved=None, output=Output(), invocation=Invocation(), progress=progress)
+
+
+def test_without_a_terminal_each_milestone_is_one_line(capsys):
+    with listening(make()) as listen:
+        for event in EVENTS:
+            listen(event)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.splitlines() == [
+        "2 models, 1.2 MB to fetch",
+        "org/a fetched",
+        "org/a: 10 samples (1.2 s)",
+        "failed: org/b: tokenizer is broken",
+    ]
+
+
+def test_without_progress_nothing_is_said(capsys):
+    with listening(make(progress=False)) as listen:
+        for event in EVENTS:
+            listen(event)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.fixture
+def progress():
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(file=io.StringIO(), width=80, force_terminal=False)
+    with Progress(console=console, disable=True) as made:
+        yield made
+
+
+def test_bars_follow_models_and_batches(progress):
+    bars = Bars(progress, 0)
+    seen = []
+    for event in EVENTS:
+        bars(event)
+        seen.append([task.description for task in progress.tasks])
+    assert seen[1] == ["models", "org/a (fetch)"]
+    assert seen[5] == ["models", "org/a (batch)"]
+    assert seen[-1] == ["models"]
+    assert (progress.tasks[0].completed, progress.tasks[0].total) == (2, 2)
+
+
+def test_finished_models_stay_in_the_scroll_back(progress):
+    bars = Bars(progress, 2)
+    for event in EVENTS:
+        bars(event)
+    text = progress.console.file.getvalue()
+    assert "org/a: 10 samples (1.2 s)" in text
+    assert "failed: org/b: tokenizer is broken" in text
