@@ -82,9 +82,7 @@ def test_other_programs_can_read_the_files(store):
     from safetensors.numpy import load_file
 
     store.write("features", KEY, arrays(), {})
-    np.testing.assert_array_equal(
-        load_file(store.path("features", KEY))["late"], arrays()["late"]
-    )
+    np.testing.assert_array_equal(load_file(store.path("features", KEY))["late"], arrays()["late"])
 
 
 @given(st.data())

@@ -15,8 +15,12 @@ from zoo.types.protocols import ProbeOptions
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import numpy.typing as npt
+
+    from zoo.pipeline import Prepared
     from zoo.runs import Run
-    from zoo.types.probe import Probe
+    from zoo.scoring import Scored
+    from zoo.types.probe import Probe, Task
     from zoo.types.ranking import Ranking
 
 
@@ -65,25 +69,66 @@ def recommend(
     return execute(request, settings, open_catalogue(settings), on_event=on_event)
 
 
+def score(
+    source: str | Path | Mapping[str, npt.NDArray[Any]],
+    estimators: Sequence[str] = (),
+    *,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+    task: Task | None = None,
+    settings: Settings | None = None,
+) -> Scored:
+    """Score features that you bring, as ``zoo score`` does.
+
+    Args:
+        source: an ``.npz`` file or its arrays: ``X`` (N, D) with ``y`` (N,) or ``Y`` (N, T).
+        estimators: names; empty takes the default ones that do the task.
+        options: estimator -> its options.
+        task: overrides the guess.
+        settings: permutations, folds and seed; read from file and environment when absent.
+
+    Raises:
+        InputError: the file, the arrays, a name or an option cannot be used.
+    """
+    from zoo.scoring import score_arrays
+
+    settings = settings or resolve().settings
+    return score_arrays(
+        source,
+        estimators,
+        catalogue=open_catalogue(settings),
+        options=options,
+        task=task,
+        permutations=settings.permutations,
+        folds=settings.folds,
+        seed=settings.seed,
+    )
+
+
 def execute(
     request: Request, settings: Settings, catalogue: Catalogue, *, on_event: Listener = ignore
 ) -> Ranking:
     """Answer a request as a recorded run; an interruption leaves it resumable."""
+    from zoo.pipeline import prepare
+
+    prepared = prepare(request, settings, catalogue)
     run = start_run(settings.folder, request)
-    return carry_out(run, settings, catalogue, on_event=on_event)
+    return carry_out(run, prepared, settings, catalogue, on_event=on_event)
 
 
 def carry_out(
-    run: Run, settings: Settings, catalogue: Catalogue, *, on_event: Listener = ignore
+    run: Run,
+    prepared: Prepared,
+    settings: Settings,
+    catalogue: Catalogue,
+    *,
+    on_event: Listener = ignore,
 ) -> Ranking:
     """Do what a run asks for, or go on with it, and record the answer."""
     from zoo.pipeline import recommend as measure_and_rank
 
     run.mark("running")
     try:
-        ranking = measure_and_rank(
-            run.request, settings, catalogue, run=run.name, on_event=on_event
-        )
+        ranking = measure_and_rank(prepared, settings, catalogue, run=run.name, on_event=on_event)
     except KeyboardInterrupt:
         run.mark("interrupted")
         raise

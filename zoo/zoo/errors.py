@@ -75,12 +75,20 @@ class CheckpointError(ZooError):
     """One checkpoint cannot be used; the others go on."""
 
 
+class UnknownModelError(InputError, CheckpointError):
+    """There is no such model: bad input where a person named it, one failure in a registry."""
+
+
 class OutOfMemoryError(CheckpointError):
     """A batch did not fit; at a batch of one, the checkpoint does not fit this device."""
 
 
 class HubError(ZooError):
     """The Hub could not be reached, or answered with an error."""
+
+
+class UnreachableError(HubError):
+    """No connection to the Hub; what is cached can still be used."""
 
 
 class PluginError(ZooError):

@@ -9,7 +9,7 @@ import msgspec
 
 from zoo.errors import ZooError
 from zoo.events import Event, Listener, ignore
-from zoo.registry import Registry  # noqa: TC001 -- a field of a struct
+from zoo.registry import Registry
 from zoo.types.failure import Failure
 
 if TYPE_CHECKING:
@@ -104,7 +104,8 @@ def resolve(
         try:
             entry = _source(candidate, sources).inspect(candidate)
         except ZooError as error:
-            on_event(Event(kind="failure", model=candidate.model, message=error.message))
+            if len(candidates) > 1:
+                on_event(Event(kind="failure", model=candidate.model, message=error.message))
             return error
         on_event(Event(kind="model", model=candidate.model))
         return entry

@@ -7,7 +7,7 @@ moment, goes on where it stopped.
 
 from __future__ import annotations
 
-import os
+import threading
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from zoo.engine import EstimatorJob, LocalEngine, ModelResult, ModelTask
-from zoo.errors import InputError, NotApplicable
+from zoo.engine.machine import usable_cores
+from zoo.errors import InputError, NotApplicable, ZooError
 from zoo.events import Event, Listener, ignore
-from zoo.plan import build_sources, choose_estimators, make_plan, source_of
+from zoo.plan import choose_estimators, make_plan, source_of
 from zoo.probes import load, summary
 from zoo.ranking import ModelScores, rank
+from zoo.sources import open_sources
 from zoo.types.failure import Failure
 from zoo.types.provenance import provenance_now
 from zoo.types.ranking import Exclusion, Ranking
@@ -35,11 +37,20 @@ if TYPE_CHECKING:
     from zoo.types.score import Score
 
 
-def open_probe(request: Request, catalogue: Catalogue) -> Probe:
-    """Read the person's data as something checkpoints can be run on.
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A question that can be answered: the data is read and the plan is made."""
+
+    request: Request
+    probe: Probe
+    plan: Plan
+
+
+def prepare(request: Request, settings: Settings, catalogue: Catalogue) -> Prepared:
+    """Read the data and decide who takes part, without fetching a weight.
 
     Raises:
-        InputError: with what is wrong with the data, where, and what to do.
+        ZooError: the question cannot be answered; nothing has been written.
     """
     probe = load(request.data, request.probe, catalogue)
     if probe.modality == "features":
@@ -47,59 +58,36 @@ def open_probe(request: Request, catalogue: Catalogue) -> Probe:
             f"{request.data} holds features that somebody extracted, not images or texts.",
             f"zoo score {request.data} scores them.",
         )
-    return probe
-
-
-def plan_run(request: Request, probe: Probe, settings: Settings, catalogue: Catalogue) -> Plan:
-    """Decide what :func:`recommend` would do; see :func:`zoo.plan.make_plan`."""
-    return make_plan(request, summary(probe), settings, catalogue, usable_cores(settings))
-
-
-def usable_cores(settings: Settings) -> int:
-    """Worker processes: what the person says, else the cores that this process may use."""
-    if settings.jobs:
-        return settings.jobs
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
+    cores = usable_cores(settings.jobs)
+    plan = make_plan(request, summary(probe), settings, catalogue, cores)
+    return Prepared(request=request, probe=probe, plan=plan)
 
 
 def recommend(
-    request: Request,
+    prepared: Prepared,
     settings: Settings,
     catalogue: Catalogue,
     *,
     run: str = "",
     on_event: Listener = ignore,
 ) -> Ranking:
-    """Rank checkpoints for the person's data.
+    """Measure every planned model and rank them.
 
     Args:
-        request: the question.
+        prepared: the question, and what was decided.
         settings: how to run.
         catalogue: what the plugins provide.
         run: name of the run, for the ranking.
         on_event: is told what happens while it happens, from any thread.
-
-    Raises:
-        ZooError: the question cannot be answered at all; failures of single models are listed in
-            the ranking instead.
     """
     started = time.monotonic()
-    probe = open_probe(request, catalogue)
-    plan = plan_run(request, probe, settings, catalogue)
+    plan = prepared.plan
     on_event(Event(kind="plan", total=len(plan.models), message=_plan_line(plan)))
     for failure in plan.failures:
         on_event(Event(kind="failure", model=failure.model or "", message=str(failure)))
-    measured = _Measurement(
-        plan=plan,
-        request=request,
-        probe=probe,
-        settings=settings,
-        catalogue=catalogue,
-        on_event=on_event,
-    ).run(started)
+    measured = _Measurement(prepared, settings, catalogue, on_event).run(started)
     ranking = msgspec.structs.replace(
-        _conclude(plan, probe, measured, settings, catalogue),
+        _conclude(prepared, measured, settings, catalogue),
         run=run,
         seconds=time.monotonic() - started,
     )
@@ -124,19 +112,13 @@ class _Measurement:
     """Fetches and measures every planned model; downloads overlap with forward passes."""
 
     def __init__(
-        self,
-        *,
-        plan: Plan,
-        request: Request,
-        probe: Probe,
-        settings: Settings,
-        catalogue: Catalogue,
-        on_event: Listener,
+        self, prepared: Prepared, settings: Settings, catalogue: Catalogue, on_event: Listener
     ) -> None:
-        self.plan, self.request, self.settings = plan, request, settings
-        self.probe, self.catalogue, self.on_event = probe, catalogue, on_event
-        self.sources = build_sources(catalogue)
-        self.jobs = estimator_jobs(request, plan, catalogue)
+        self.plan, self.request, self.probe = prepared.plan, prepared.request, prepared.probe
+        self.settings, self.catalogue, self.on_event = settings, catalogue, on_event
+        self.sources = open_sources(catalogue, settings, self._told)
+        self.interrupted = threading.Event()
+        self.jobs = estimator_jobs(self.request, self.plan, catalogue)
         self.measured = Measured()
         self.fetching: dict[Future[Checkpoint], PlannedModel] = {}
         self.running: dict[Future[ModelResult], PlannedModel] = {}
@@ -153,15 +135,21 @@ class _Measurement:
                     done, _ = wait(pending, return_when=FIRST_COMPLETED)
                     for future in done:
                         self._advance(future, engine, late=time.monotonic() > deadline)
+        except BaseException:
+            self.interrupted.set()
+            raise
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(wait=True, cancel_futures=True)
         return self.measured
 
+    def _told(self, event: Event) -> None:
+        """Pass on what a download says; an interruption ends it here, to go on later."""
+        if self.interrupted.is_set():
+            raise ZooError("interrupted.")
+        self.on_event(event)
+
     def _fetch(self, planned: PlannedModel) -> Checkpoint:
-        candidate = planned.candidate
-        if planned.download:
-            self.on_event(Event(kind="fetch", model=candidate.model, total=planned.download))
-        return source_of(candidate, self.sources).fetch(candidate)
+        return source_of(planned.candidate, self.sources).fetch(planned.candidate)
 
     def _advance(self, future: Future[Any], engine: LocalEngine, *, late: bool) -> None:
         if future in self.running:
@@ -250,8 +238,9 @@ def prior_scores(plan: Plan, catalogue: Catalogue) -> dict[str, Score]:
 
 
 def _conclude(
-    plan: Plan, probe: Probe, measured: Measured, settings: Settings, catalogue: Catalogue
+    prepared: Prepared, measured: Measured, settings: Settings, catalogue: Catalogue
 ) -> Ranking:
+    plan, probe = prepared.plan, prepared.probe
     entries = {each.candidate.model: each.candidate.entry for each in plan.models}
     ranked = rank(
         [_scores(result, entries[model]) for model, result in measured.results.items()],

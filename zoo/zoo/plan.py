@@ -8,8 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from zoo.catalogue import build
-from zoo.errors import InputError, NothingMatchedError, OfflineError, ZooError
+from zoo.errors import (
+    InputError,
+    NothingMatchedError,
+    OfflineError,
+    UnreachableError,
+    ZooError,
+)
+from zoo.sources import open_sources
 from zoo.types.failure import Failure
 from zoo.types.model import Candidate
 from zoo.types.ranking import Exclusion, ProbeSummary
@@ -26,6 +32,7 @@ if TYPE_CHECKING:
 #: Work of one forward pass, in multiplications and additions a parameter. Convolutions reuse a
 #: weight at every position, a transformer at every token: a rule of thumb, good to a factor of 3.
 _WORK = {"image": 300.0, "text": 2.0 * 64}
+_NOT_HERE = "not on this machine, and the Hub is not asked or does not answer"
 #: Sustained rate of one core at small batches, in floating point operations a second.
 _CORE_RATE = 3e10
 
@@ -80,7 +87,7 @@ def make_plan(
     """
     registry, candidates = find_candidates(request, settings)
     early, kept = _excluded(candidates, probe, request, catalogue)
-    known = build_sources(catalogue)
+    known = open_sources(catalogue, settings)
     inspected, failures, missing = _inspect(kept, request, known)
     late, kept = _excluded(inspected, probe, request, catalogue)
     models, unopened = [], []
@@ -135,8 +142,8 @@ def choose_estimators(
         InputError: a named estimator, or every one, does not do this task.
     """
     named = {name: catalogue.spec("estimator", name) for name in request.estimators}
-    for name in request.options:
-        catalogue.spec("estimator", name)
+    for name, options in request.options.items():
+        catalogue.create("estimator", name, options)
     for name, spec in named.items():
         if not spec.data_free and probe.task not in spec.tasks:
             can = ", ".join(spec.tasks)
@@ -176,11 +183,6 @@ def choose_runtime(
         "zoo_select_runtime", entry=entry, device=settings.device, available=tuple(fitting)
     )
     return specs.get(name) if name else next(iter(fitting), None)
-
-
-def build_sources(catalogue: Catalogue) -> dict[str, Source]:
-    """Build every source once, by scheme."""
-    return {name: build(spec) for name, spec in catalogue.specs("source").items()}
 
 
 def source_of(candidate: Candidate, known: dict[str, Source]) -> Source:
@@ -227,9 +229,9 @@ def _inspect(
     failures: list[Failure] = []
     missing: list[Exclusion] = []
     for candidate, answer in zip(candidates, _inspections(candidates, known), strict=True):
-        if isinstance(answer, OfflineError) and not request.models:
-            missing.append(Exclusion(model=candidate.model, reason=answer.message.rstrip(".")))
-        elif isinstance(answer, InputError):
+        if isinstance(answer, OfflineError | UnreachableError) and not request.models:
+            missing.append(Exclusion(model=candidate.model, reason=_NOT_HERE))
+        elif isinstance(answer, InputError) and request.models:
             raise answer
         elif isinstance(answer, ZooError):
             failures.append(Failure.of(answer, stage="inspect", model=candidate.model))
@@ -272,12 +274,12 @@ def _planned(
 
 
 def _nothing_left(excluded: Sequence[Exclusion], registry: str) -> ZooError:
-    offline = [each for each in excluded if "offline" in each.reason]
-    if offline and len(offline) == len(excluded):
-        first = offline[0]
+    missing = [each.model for each in excluded if each.reason == _NOT_HERE]
+    if missing:
         return OfflineError(
-            f"offline, and none of the {len(offline)} models of {registry} is on this machine.",
-            f"zoo models pull {first.model}   |   leave --offline out",
+            f"none of the {len(missing)} fitting models of {registry} is on this machine, and the "
+            "Hub is not asked (--offline) or does not answer.",
+            f"With a connection: zoo models pull {missing[0]}",
         )
     if not excluded:
         return NothingMatchedError(

@@ -66,7 +66,7 @@ def show(context: Context) -> None:
     type=DURATION,
     metavar="TIME",
     default_shown="30d without --max-size",
-    variable="ZOO_OLDER_THAN",
+    variable="ZOO_CACHE_OLDER_THAN",
     help="Remove what has not been used for so long.",
 )
 @options.option(
@@ -74,7 +74,7 @@ def show(context: Context) -> None:
     type=SIZE,
     metavar="SIZE",
     default_shown="none",
-    variable="ZOO_MAX_SIZE",
+    variable="ZOO_CACHE_MAX_SIZE",
     help="Remove the longest unused until the rest fits.",
 )
 @options.dry_run

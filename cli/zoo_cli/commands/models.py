@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -147,8 +148,7 @@ def pull(context: Context, *, names: tuple[str, ...], every: bool) -> int:
         raise InputError("name models to pull, or add --all.", "zoo models list")
     candidates = _candidates(context, names)
     with listening(context, models=len(candidates)) as listener:
-        sources = _sources(context, listener)
-        answers = _fetch(candidates, sources, listener)
+        answers = _fetch(context, candidates, listener)
     pulled = [answer for answer in answers if not isinstance(answer, ZooError)]
     if not pulled and len(answers) == 1:
         raise next(answer for answer in answers if isinstance(answer, ZooError))
@@ -184,21 +184,37 @@ def _sources(context: Context, listener: Listener | None = None) -> dict[str, So
 
 
 def _fetch(
-    candidates: Sequence[Candidate], sources: dict[str, Source], listener: Listener
+    context: Context, candidates: Sequence[Candidate], listener: Listener
 ) -> list[Checkpoint | ZooError]:
+    """Fetch side by side; an interruption stops every download, which can go on later."""
     from zoo.plan import source_of
+
+    interrupted = threading.Event()
+
+    def told(event: Event) -> None:
+        if interrupted.is_set():
+            raise ZooError("interrupted.")
+        listener(event)
+
+    sources = _sources(context, told)
 
     def fetch(candidate: Candidate) -> Checkpoint | ZooError:
         try:
             checkpoint = source_of(candidate, sources).fetch(candidate)
         except ZooError as error:
-            listener(Event(kind="failure", model=candidate.model, message=error.message))
+            if len(candidates) > 1:
+                listener(Event(kind="failure", model=candidate.model, message=error.message))
             return error
         listener(Event(kind="model", model=candidate.model, message="here and verified"))
         return checkpoint
 
     with ThreadPoolExecutor(_WORKERS, thread_name_prefix="fetch") as pool:
-        return list(pool.map(fetch, candidates))
+        try:
+            return list(pool.map(fetch, candidates))
+        except BaseException:
+            interrupted.set()
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
 
 
 def _pin(
@@ -213,16 +229,11 @@ def _pin(
     found = {
         candidate.entry.ref: answer.entry
         for candidate, answer in zip(candidates, answers, strict=True)
-        if not isinstance(answer, ZooError) and not candidate.entry.parsed.pinned
+        if not isinstance(answer, ZooError) and answer.entry.ref != candidate.entry.ref
     }
-    unpinned = [entry.ref for entry in registry.entries if entry.parsed.source == "hub"]
-    pinned = [ref for ref in unpinned if ref in found]
+    pinned = [entry.ref for entry in registry.entries if entry.ref in found]
     if pinned:
-        entries = (
-            found.get(entry.ref, entry) if entry.ref in pinned else entry
-            for entry in registry.entries
-        )
-        save_registry(registry.replace(entries))
+        save_registry(registry.replace(found.get(entry.ref, entry) for entry in registry.entries))
         context.output.note(f"Pinned {some(len(pinned), 'model')} in {registry.path}.")
 
 

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.errors import ExitCode, InputError, NothingMatchedError
+from zoo.errors import ExitCode, InputError
 from zoo_cli import options
 from zoo_cli.context import zoo_command
 from zoo_cli.data_options import data_options
 from zoo_cli.quantities import DURATION, SIZE
 
 if TYPE_CHECKING:
+    from zoo.pipeline import Prepared
     from zoo.plan import Plan
     from zoo.runs import Request, Run
     from zoo.types import ProbeOptions, Ranking
@@ -38,32 +39,45 @@ if TYPE_CHECKING:
 @options.estimator
 @options.assignments
 @data_options
-@click.option(
+@options.option(
     "--layers",
     type=click.Choice(("last", "all")),
     default="last",
-    show_default=True,
-    envvar="ZOO_LAYERS",
-    show_envvar=True,
+    default_shown="last",
+    variable="ZOO_LAYERS",
     help="Score the penultimate layer, or every layer and name the one to cut at.",
 )
-@click.option(
-    "--max-size", type=SIZE, metavar="SIZE", help="Leave out larger checkpoints: 500MB, 2GB."
+@options.option(
+    "--max-size",
+    type=SIZE,
+    metavar="SIZE",
+    default_shown="none",
+    variable="ZOO_MAX_SIZE",
+    help="Leave out larger checkpoints: 500MB, 2GB.",
 )
-@click.option(
+@options.option(
     "--license",
     "licenses",
     multiple=True,
     metavar="ID",
+    default_shown="any",
+    variable="ZOO_LICENSE",
     help="Keep only models of this licence, as their cards name it. Repeat it.",
 )
-@click.option(
-    "--budget", type=DURATION, metavar="TIME", help="Start no further model after 90s, 10m or 2h."
+@options.option(
+    "--budget",
+    type=DURATION,
+    metavar="TIME",
+    default_shown="none",
+    variable="ZOO_BUDGET",
+    help="Start no further model after 90s, 10m or 2h.",
 )
-@click.option(
+@options.option(
     "--trust-remote-code",
     multiple=True,
     metavar="MODEL",
+    default_shown="none",
+    variable="ZOO_TRUST_REMOTE_CODE",
     help="Let this one checkpoint run its own code. Repeat it.",
 )
 @options.device
@@ -93,22 +107,24 @@ def recommend(
     is trained: each is run once over a sample, and several estimators judge how well a new head
     would do on its features.
     """
-    from zoo.runs import find_run
+    from zoo.pipeline import prepare
+    from zoo.runs import find_run, start_run
 
     if sum((data is not None, demo, resume is not None)) != 1:
         raise click.UsageError("Give DATA, --demo or --resume RUN: one of them.")
     _check_page(html_path)
-    if resume is not None:
-        return answer(context, find_run(context.settings.folder, resume), limit, html_path)
-    request = _request(context, data or "demo", demo=demo, **question)
+    home = context.settings.folder
+    run = find_run(home, resume) if resume is not None else None
+    request = run.request if run else _request(context, data or "demo", demo=demo, **question)
+    prepared = prepare(request, context.settings, context.catalogue)
     if dry_run:
-        return _show_plan(context, request)
-    from zoo.runs import start_run
-
-    return answer(context, start_run(context.settings.folder, request), limit, html_path)
+        return _show_plan(context, prepared.plan)
+    return answer(context, run or start_run(home, request), prepared, limit, html_path)
 
 
-def answer(context: Context, run: Run, limit: int | None, html_path: Path | None) -> int:
+def answer(
+    context: Context, run: Run, prepared: Prepared, limit: int | None, html_path: Path | None
+) -> int:
     """Carry a run out, print its ranking, and say what to do next."""
     from zoo.api import carry_out
     from zoo_cli.progress import listening
@@ -116,7 +132,7 @@ def answer(context: Context, run: Run, limit: int | None, html_path: Path | None
 
     context.invocation.resume = f"zoo recommend --resume {run.name}"
     with listening(context) as listener:
-        ranking = carry_out(run, context.settings, context.catalogue, on_event=listener)
+        ranking = carry_out(run, prepared, context.settings, context.catalogue, on_event=listener)
     context.invocation.resume = ""
     if html_path is not None:
         from zoo.render import write_html
@@ -144,6 +160,7 @@ def _request(
     assignments: dict[str, dict[str, Any]],
     probe: ProbeOptions,
     budget: float | None,
+    max_size: float | None,
     **rest: Any,
 ) -> Request:
     from zoo.runs import Request
@@ -161,6 +178,7 @@ def _request(
         estimators=estimators,
         options=assignments,
         budget=budget or 0.0,
+        max_size=None if max_size is None else int(max_size),
         **rest,
     )
 
@@ -171,15 +189,10 @@ def _check_page(path: Path | None) -> None:
         raise InputError(f"--html {path}: the folder {path.absolute().parent} does not exist.")
 
 
-def _show_plan(context: Context, request: Request) -> int:
-    from zoo.pipeline import open_probe, plan_run
+def _show_plan(context: Context, plan: Plan) -> int:
     from zoo_cli.plan_view import show_plan
 
-    probe = open_probe(request, context.catalogue)
-    plan: Plan = plan_run(request, probe, context.settings, context.catalogue)
     show_plan(context.output, plan)
-    if not plan.models:
-        raise NothingMatchedError("no model is left to run.")
     return ExitCode.PARTIAL if plan.failures else ExitCode.DONE
 
 

@@ -67,11 +67,14 @@ def show(context: Context, *, run: str, limit: int | None, html_path: Path | Non
 @options.html
 def rerun(context: Context, *, run: str, limit: int | None, html_path: Path | None) -> int:
     """Ask the same question again, as a new run; what is in the store is not measured again."""
+    from zoo.pipeline import prepare
     from zoo.runs import start_run
     from zoo_cli.commands.recommend import answer
 
-    again = start_run(context.settings.folder, _find(context, run).request)
-    return answer(context, again, limit, html_path)
+    request = _find(context, run).request
+    prepared = prepare(request, context.settings, context.catalogue)
+    again = start_run(context.settings.folder, request)
+    return answer(context, again, prepared, limit, html_path)
 
 
 @zoo_command("remove", parent=runs, examples=("zoo runs remove a1f3 b2c4 -y",))

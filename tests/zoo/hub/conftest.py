@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
 from zoo.hub.retry import Retry
 from zoo.sources.hub import HubSource
-from zoo.types import Candidate, ModelEntry
 
 REPO = "org/net"
 
@@ -48,14 +46,5 @@ def waits() -> list[float]:
 
 @pytest.fixture
 def source(hub, tmp_path, waits) -> HubSource:
-    return make_source(tmp_path, waits)
-
-
-def make_source(tmp_path: Path, waits: list[float] | None = None, **options) -> HubSource:
-    waits = [] if waits is None else waits
     retry = Retry(sleep=waits.append, jitter=lambda: 1.0)
-    return HubSource(home=str(tmp_path / "home"), retry=retry, **options)
-
-
-def candidate(text: str = f"hub:{REPO}", **facts) -> Candidate:
-    return Candidate(entry=ModelEntry(ref=text, **facts), base="/nowhere")
+    return HubSource(home=str(tmp_path / "home"), retry=retry)

@@ -148,6 +148,15 @@ def test_a_dead_hub_is_told_with_its_address(hub, source):
     assert "--offline" in caught.value.hint
 
 
+def test_a_dead_hub_is_waited_for_once_and_not_once_a_model(hub, source, waits):
+    hub.stop()
+
+    for name in ("org/net", "org/other", "org/third"):
+        with pytest.raises(HubError, match=r"cannot be reached"):
+            source.inspect(Candidate(entry=ModelEntry(ref=f"hub:{name}"), base="/"))
+    assert len(waits) == 2
+
+
 def test_an_expired_link_to_the_content_is_asked_for_again(hub, source, files):
     source.inspect(HUB)
     hub.fail("GET /cdn", status=403)

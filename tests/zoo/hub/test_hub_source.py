@@ -129,7 +129,7 @@ def test_offline_and_half_missing_names_the_weights(hub, source, new_source):
     (Path(checkpoint.folder) / "model.safetensors").unlink()
 
     for look in (new_source(offline=True).inspect, new_source(offline=True).fetch):
-        with pytest.raises(OfflineError, match="model.safetensors of hub:org/net"):
+        with pytest.raises(OfflineError, match=r"model.safetensors of hub:org/net"):
             look(candidate())
 
 
@@ -140,7 +140,7 @@ def test_offline_without_a_memory_reads_the_snapshot(hub, source, tmp_path):
 
     assert forgetful.fetch(candidate()).digest == online.digest
     (Path(online.folder) / "model.safetensors").unlink()
-    with pytest.raises(OfflineError, match="model.safetensors of hub:org/net"):
+    with pytest.raises(OfflineError, match=r"model.safetensors of hub:org/net"):
         HubSource(home=str(tmp_path / "newer-home"), offline=True).fetch(candidate())
 
 
@@ -231,7 +231,7 @@ def test_a_repository_that_wants_to_run_code_is_refused_unless_trusted(hub, sour
 def test_weights_that_are_cut_short_on_the_hub_are_not_downloaded(hub, source, files):
     hub.add("org/short", files | {"model.safetensors": files["model.safetensors"][:-1000]})
 
-    with pytest.raises(CheckpointError, match="model.safetensors is damaged"):
+    with pytest.raises(CheckpointError, match=r"model.safetensors is damaged"):
         source.inspect(candidate("hub:org/short"))
     assert all(each.range for each in hub.requests if each.path.startswith("/cdn/"))
 
@@ -315,10 +315,10 @@ def test_digests_of_the_registry_must_be_those_of_the_hub(hub, source):
     entry = source.inspect(candidate())
     forged = {**entry.files, "model.safetensors": "0" * 64}
 
-    with pytest.raises(CheckpointError, match="model.safetensors has another digest at the Hub"):
+    with pytest.raises(CheckpointError, match=r"model.safetensors has another digest at the Hub"):
         source.fetch(candidate(f"hub:{REPO}", files=forged))
     locked = msgspec.structs.replace(entry, files=forged)
-    with pytest.raises(CheckpointError, match="model.safetensors has another digest at the Hub"):
+    with pytest.raises(CheckpointError, match=r"model.safetensors has another digest at the Hub"):
         source.fetch(Candidate(entry=locked, base="/"))
 
 

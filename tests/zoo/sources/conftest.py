@@ -1,4 +1,4 @@
-"""The fixtures of the Hub's tests serve the sources as well."""
+"""A small checkpoint in a folder."""
 
 from __future__ import annotations
 

@@ -7,17 +7,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import CheckpointError, HubError, OfflineError, ZooError
+from zoo.errors import (
+    CheckpointError,
+    HubError,
+    OfflineError,
+    UnknownModelError,
+    UnreachableError,
+    ZooError,
+)
 from zoo.hub.retry import Retry, is_transient, is_unreachable, retry_after, status_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     import httpx2
-
-
-class UnreachableError(HubError):
-    """No connection to the Hub; what is cached can still be used."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,7 +182,7 @@ def _refusal(error: Exception, repo: str, revision: str | None, endpoint: str) -
         hint = "Check the spelling; for a private model: hf auth login"
         if Path(repo).is_dir():
             hint = f"For the folder of that name, type ./{repo}"
-        refusal = CheckpointError(f"the Hub has no model {repo!r}, or it is private.", hint)
+        refusal = UnknownModelError(f"the Hub has no model {repo!r}, or it is private.", hint)
     elif isinstance(error, errors.RevisionNotFoundError):
         refusal = CheckpointError(
             f"hub:{repo} has no revision {revision!r}.",

@@ -111,8 +111,10 @@ def _facts(config: dict[str, Any], files: Files) -> dict[str, Any]:
     library = _library(config, card, files)
     architectures = config.get("architectures") or [config.get("architecture")]
     architecture = str(architectures[0]) if architectures[0] else None
-    task = card.get("pipeline_tag") or _task(architecture or "", config)
-    modality = _MODALITY.get(str(task)) or _modality(config, files)
+    tag = card.get("pipeline_tag")
+    task = str(tag) if tag else _task(architecture or "", config)
+    said = _MODALITY.get(task or "")
+    modality = said if tag and said else _modality(config, files) or said
     if library == "timm":
         task, modality = task or "image-classification", "image"
     if task is None and modality:
@@ -139,8 +141,10 @@ def _library(config: dict[str, Any], card: dict[str, Any], files: Files) -> str 
 
 
 def _task(architecture: str, config: dict[str, Any]) -> str | None:
-    if re.search(r"ForSequenceClassification$", architecture):
+    if architecture.endswith("ForSequenceClassification"):
         return "audio-classification" if _listens(config) else "text-classification"
+    if architecture.endswith("ForConditionalGeneration") and _listens(config):
+        return "automatic-speech-recognition"
     for ending, task in _TASKS:
         if re.search(rf"({ending})$", architecture):
             return task

@@ -116,6 +116,7 @@ def rank(
         smallest_class=smallest_class,
         agreement=agreement,
         prior_agreement=against,
+        prior_spread=prior[0].score - prior[-1].score if prior else 0.0,
         searched=sum(not choice.default for choice in choices),
     )
     return Ranked(

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 FEW_SAMPLES = 100
 FEW_PER_CLASS = 5
 DISAGREEMENT = 0.5
+DECADE = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +21,7 @@ class Evidence:
     """What the warnings are decided from.
 
     Attributes:
+        prior_spread: from the lowest prior to the highest; 1 is ten times the parameters.
         searched: models that are scored at another layer than the usual one.
     """
 
@@ -29,6 +31,7 @@ class Evidence:
     smallest_class: int | None
     agreement: float | None
     prior_agreement: float | None
+    prior_spread: float
     searched: int
 
 
@@ -100,6 +103,8 @@ def _disagreement(evidence: Evidence) -> str:
 
 def _against_prior(evidence: Evidence) -> str:
     if evidence.prior_agreement is None or evidence.prior_agreement >= 0:
+        return ""
+    if evidence.prior_spread < DECADE:  # models of about one size: the prior hardly says anything
         return ""
     return (
         "The order contradicts size and pre-training data (weighted tau "

@@ -3,39 +3,30 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from zoo.errors import CheckpointError, OfflineError
+from zoo.errors import CheckpointError, OfflineError, UnreachableError
 from zoo.events import Event, Listener, ignore
 from zoo.hub import files as layout
 from zoo.hub.cache import RepoCache
-from zoo.hub.client import HubClient, Listing, UnreachableError
+from zoo.hub.client import HubClient, Listing
 from zoo.hub.fetch import Fetcher, RemoteFile
 from zoo.hub.inspect import inspect
+from zoo.hub.records import Record, is_complete, merge, need_same_digests, recall, remember
 from zoo.hub.retry import Retry
 from zoo.hub.verify import DigestMemory, identity_of
 from zoo.sources.folder import FolderFiles, home_folder
 from zoo.types.model import Checkpoint, ModelEntry, ModelRef
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from zoo.types.model import Candidate
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """What one commit holds; a commit never changes, so this is remembered for good.
-
-    Attributes:
-        entry: pinned and complete; its files are those a run needs.
-        sizes: path -> bytes of those files.
-    """
-
-    entry: ModelEntry
-    sizes: dict[str, int] = {}
+_DOWN = 20.0
 
 
 class HubFiles:
@@ -64,7 +55,8 @@ class HubSource:
         cache: the Hub's cache; empty takes ``HF_HUB_CACHE`` or ``HF_HOME``.
         offline: never ask the network; None takes ``HF_HUB_OFFLINE``.
         retry: how patient to be.
-        on_event: is told the bytes that arrive.
+        on_event: is told the bytes that arrive; what it raises ends the download, which goes on
+            there the next time.
     """
 
     def __init__(
@@ -86,6 +78,8 @@ class HubSource:
         self.on_event = on_event
         self._listings: dict[tuple[str, str | None], Listing] = {}
         self._lock = threading.Lock()
+        self._down: UnreachableError | None = None
+        self._down_since = 0.0
 
     def inspect(self, candidate: Candidate) -> ModelEntry:
         """Complete an entry and pin it to the commit that its revision stands for.
@@ -175,19 +169,19 @@ class HubSource:
     def _record(self, candidate: Candidate) -> Record:
         """Give what is known of a candidate's commit, finding out what is not."""
         entry, ref = candidate.entry, candidate.entry.parsed
-        if ref.pinned and _complete(entry) and not candidate.trust_remote_code:
+        if ref.pinned and is_complete(entry) and not candidate.trust_remote_code:
             return Record(entry=entry)
         cache = RepoCache(self.cache, ref.name)
         commit = ref.revision if ref.pinned else None
         if commit is None:
             commit = self._resolve(ref, cache)
         remembered = self._memory_of(ref.name, commit, candidate)
-        record = _recall(remembered)
+        record = recall(remembered)
         if record is None:
             pinned = ModelEntry(ref=str(msgspec.structs.replace(ref, revision=commit)))
             record = self._look(pinned, candidate, cache)
-            _remember(remembered, record)
-        return _merge(entry, record)
+            remember(remembered, record)
+        return merge(entry, record)
 
     def _resolve(self, ref: ModelRef, cache: RepoCache) -> str:
         """Find the commit that a branch or tag stands for; without a network, the cached one."""
@@ -209,10 +203,20 @@ class HubSource:
         with self._lock:
             known = self._listings.get((repo, revision))
         if known is None:
-            known = self.client.listing(repo, revision)
+            known = self._ask(repo, revision)
             with self._lock:
                 self._listings[repo, revision] = self._listings[repo, known.commit] = known
         return known
+
+    def _ask(self, repo: str, revision: str | None) -> Listing:
+        """List a revision; a Hub that could not be reached a moment ago is not waited for again."""
+        if self._down and time.monotonic() - self._down_since < _DOWN:
+            raise UnreachableError(self._down.message, self._down.hint)
+        try:
+            return self.client.listing(repo, revision)
+        except UnreachableError as error:
+            self._down, self._down_since = error, time.monotonic()
+            raise
 
     def _remember_branches(self, repo: str, commit: str, cache: RepoCache) -> None:
         """Let what was asked for by branch be found offline, now that its files are here."""
@@ -270,7 +274,7 @@ class HubSource:
             return record
         ref = record.entry.parsed
         listing = self._listing(ref.name, ref.revision)
-        _same_digests(record.entry, listing.digests)
+        need_same_digests(record.entry, listing.digests)
         sizes = {path: listing.sizes[path] for path in record.entry.files}
         return msgspec.structs.replace(record, sizes=sizes)
 
@@ -284,33 +288,6 @@ class HubSource:
     def _memory_of(self, repo: str, commit: str, candidate: Candidate) -> Path:
         trusted = ".trusted" if candidate.trust_remote_code else ""
         return self.home / "hub" / repo.replace("/", "--") / f"{commit}{trusted}.json"
-
-
-def _complete(entry: ModelEntry) -> bool:
-    """Whether a locked entry says everything that looking at the commit would."""
-    return bool(entry.files and entry.bytes and entry.modality and entry.library)
-
-
-def _merge(entry: ModelEntry, record: Record) -> Record:
-    """Let the registry's own facts stand beside what was found; its digests must agree."""
-    _same_digests(entry, record.entry.files)
-    stated = {
-        name: value
-        for name in ("task", "modality", "library", "architecture", "license", "labels")
-        if (value := getattr(entry, name)) is not None
-    }
-    tags = record.entry.tags | entry.tags
-    merged = msgspec.structs.replace(record.entry, **stated, tags=tags)
-    return msgspec.structs.replace(record, entry=merged)
-
-
-def _same_digests(entry: ModelEntry, files: Mapping[str, str]) -> None:
-    for path, digest in entry.files.items():
-        if files.get(path) != digest:
-            raise CheckpointError(
-                f"{entry.ref}: {path} has another digest at the Hub than in the registry.",
-                "zoo registry verify names every such file; do not use the registry till then.",
-            )
 
 
 def _absent(ref: ModelRef, path: str) -> OfflineError:
@@ -327,20 +304,3 @@ def _absent_weights(files: FolderFiles) -> str:
         return layout.WEIGHTS
     shards = layout.read_json(files, layout.INDEX).get("weight_map", {}).values()
     return min((str(shard) for shard in shards if shard not in files.sizes), default="")
-
-
-def _recall(path: Path) -> Record | None:
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Record)
-    except (OSError, msgspec.MsgspecError):
-        return None
-
-
-def _remember(path: Path, record: Record) -> None:
-    from zoo.runs import write_atomically
-
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, msgspec.json.encode(record))
-    except OSError:  # a home that cannot be written costs time, nothing else
-        return
