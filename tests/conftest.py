@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -31,3 +32,22 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no shared data at {folder} (ZOO_SHARED_DATA names another place)")
     return folder
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give a test that takes ``golden_METHOD`` every case of that method, whatever they are."""
+    for argument in metafunc.fixturenames:
+        if not argument.startswith("golden_"):
+            continue
+        folder = Path(os.environ.get("ZOO_GOLDEN", ROOT.parent / "shared" / "golden"))
+        cases = [
+            (path.parent, case)
+            for path in sorted(folder.glob("transferability/*.json"))
+            for document in [json.loads(path.read_text(encoding="utf-8"))]
+            if document.get("method") == argument.removeprefix("golden_")
+            for case in document["cases"]
+        ]
+        absent = pytest.mark.skip(reason=f"no golden cases in {folder} (ZOO_GOLDEN names another)")
+        parameters = cases or [pytest.param(None, marks=absent)]
+        names = [case["case"] for _, case in cases] or ["absent"]
+        metafunc.parametrize(argument, parameters, ids=names)

@@ -30,9 +30,9 @@ def read_npz(path: str | Path) -> dict[str, npt.NDArray[Any]]:
     if not path.is_file():
         raise InputError(f"{str(path)!r} is not a file.", _RECIPE)
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except (OSError, EOFError, zipfile.BadZipFile, ValueError, AttributeError) as error:
+    except (OSError, EOFError, zipfile.BadZipFile, ValueError, TypeError) as error:
         if "allow_pickle" in str(error) and zipfile.is_zipfile(path):
             raise InputError(
                 f"{str(path)!r} holds Python objects, which can run code when they are read.",
