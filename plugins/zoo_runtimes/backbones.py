@@ -14,7 +14,7 @@ from zoo_runtimes.folding import fold_batch_norms
 from zoo_runtimes.images import Preparation, group_by_shape, load_preparation, sample_arrays
 from zoo_runtimes.loading import Network, explained, load_network, quiet
 from zoo_runtimes.pooling import Pooling
-from zoo_runtimes.taps import Point, discover, read
+from zoo_runtimes.taps import Point, discover, patches, read
 from zoo_runtimes.texts import Tokens, is_causal, load_tokens, sentence_pooling
 
 if TYPE_CHECKING:
@@ -163,7 +163,10 @@ class TorchBackbone:
             raise ValueError("it was closed")
         found: dict[str, Array] = {}
         for rows, inputs in self._feed.batches(batch):
-            pooled = read(self._network, points, inputs, inputs.get("attention_mask"))
+            with devices.attention(
+                _sequence(self._network, inputs), next(iter(inputs.values())).device
+            ):
+                pooled = read(self._network, points, inputs, inputs.get("attention_mask"))
             for name, values in pooled.items():
                 into = found.setdefault(
                     name, np.empty((len(batch), values.shape[1]), dtype=np.float32)
@@ -180,6 +183,12 @@ class TorchBackbone:
         """Free the memory."""
         self._network = None
         devices.release_memory()
+
+
+def _sequence(network: Network, inputs: Mapping[str, torch.Tensor]) -> int | None:
+    """Length of the sequences that attention sees, where that is known."""
+    ids = inputs.get("input_ids")
+    return patches(network, inputs["pixel_values"]) if ids is None else ids.shape[1]
 
 
 def open_backbone(checkpoint: Checkpoint, options: RuntimeOptions, modality: str) -> TorchBackbone:

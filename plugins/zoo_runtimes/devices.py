@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from zoo.errors import InputError, OutOfMemoryError
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _PIXELS = 16 * 224 * 224  # more spills the processor's cache
 _TOKENS = 4096
 _MATMUL_ERROR = 1e-5
+_FUSED_FROM = 200
 _CPU_ALLOCATOR = ("can't allocate memory", "not enough memory", "alloc_cpu")
 
 
@@ -84,6 +86,17 @@ def budget(modality: str, device: torch.device, width: int) -> int:
     if modality == "image":
         return max(_PIXELS, min(256 * 224 * 224, free // 2 // 4096))
     return max(_TOKENS, min(64 * 1024, free // 2 // (max(width, 256) * 160)))
+
+
+def attention(tokens: int | None, device: torch.device) -> contextlib.AbstractContextManager[None]:
+    """The attention kernel for sequences of this length.
+
+    The fused CPU kernel has a cost of its own for every head of every sample; below some 200
+    tokens, plain matrix products were seen to be 1.2 (197) to 8 (16 tokens) times faster.
+    """
+    if device.type == "cpu" and tokens is not None and tokens <= _FUSED_FROM:
+        return sdpa_kernel(SDPBackend.MATH)
+    return contextlib.nullcontext()
 
 
 @contextlib.contextmanager

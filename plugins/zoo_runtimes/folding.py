@@ -27,8 +27,8 @@ class _Pair:
     norm: torch.nn.BatchNorm2d
     parent: torch.nn.Module
     name: str
-    weight: torch.nn.Parameter
-    bias: torch.nn.Parameter | None
+    weight: torch.Tensor
+    bias: torch.Tensor | None
 
     def fold(self) -> None:
         norm, convolution = self.norm, self.convolution

@@ -182,7 +182,7 @@ def _samples() -> list[Image.Image]:
 
 
 def _full(processor: Any, image: Image.Image) -> Array:
-    values = np.asarray(processor(image, return_tensors="np")["pixel_values"][0], np.float32)
+    values = np.asarray(processor(image, return_tensors="pt")["pixel_values"][0], np.float32)
     if values.ndim != 3:
         raise ValueError(f"one image becomes an array of shape {values.shape}")
     return values

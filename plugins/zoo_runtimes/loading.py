@@ -189,6 +189,8 @@ def _load_config(checkpoint: Checkpoint, raw: dict[str, Any]) -> Any:
 
 def _choose(checkpoint: Checkpoint, config: Any, modality: str) -> Network:
     named = (config.architectures or [""])[0]
+    if config.model_type == "timm_wrapper" and config.num_labels:
+        named = "TimmWrapperForImageClassification"
     if _HEADS[modality] in named and not getattr(config, "is_encoder_decoder", False):
         network = _with_head(checkpoint, config, modality)
         if network is not None:

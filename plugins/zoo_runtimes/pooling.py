@@ -51,10 +51,12 @@ def _under_mask(kind: Kind, values: torch.Tensor, mask: torch.Tensor | None) -> 
         ends = mask.sum(dim=1).long() - 1
         rows = torch.arange(len(values), device=values.device)
         return values[rows, ends]
-    kept = mask.unsqueeze(-1).to(values.dtype)
+    kept = mask.to(values.dtype)
     if kind == "masked_max":
-        return values.masked_fill(kept == 0, -math.inf).amax(dim=1)
-    return (values * kept).sum(dim=1) / kept.sum(dim=1)
+        return values.masked_fill(kept.unsqueeze(-1) == 0, -math.inf).amax(dim=1)
+    # A product instead of a weighted copy of all the tokens.
+    total = torch.bmm(kept.unsqueeze(1), values).squeeze(1)
+    return total / kept.sum(dim=1, keepdim=True)
 
 
 def image_pooling(shape: tuple[int, ...], grid: int | None) -> Pooling | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +29,6 @@ _WITHOUT_EFFECT = frozenset(
     {
         "_valid_processor_keys",
         "auto_map",
-        "do_reduce_labels",
         "feature_extractor_type",
         "image_processor_type",
         "processor_class",
@@ -180,7 +179,7 @@ def geometry(settings: dict[str, Any]) -> Geometry | None:
     if (
         processor_type(settings) not in _STANDARD
         or settings.get("do_pad")
-        or settings.get("do_flip_channel_order")
+        or settings.get("do_reduce_labels")
         or settings.get("do_resize") is not True
         or not isinstance(settings.get("resample"), int)
         or not isinstance(size, dict)
@@ -219,6 +218,15 @@ def image_key(checkpoint: Checkpoint) -> str:
         key["settings"] = {k: v for k, v in settings.items() if k not in left_out}
         if not str(key["class"]).endswith("ImageProcessor"):
             key["model_type"] = read_config(checkpoint).get("model_type")
+    if "TimmWrapper" in str(key.get("class")):
+        key["timm"] = _timm_version()
     if checkpoint.trust_remote_code and "auto_map" in settings:
         key["code"] = checkpoint.digest
     return json.dumps(key, sort_keys=True, separators=(",", ":"))
+
+
+def _timm_version() -> str | None:
+    try:
+        return version("timm")
+    except PackageNotFoundError:
+        return None

@@ -153,10 +153,15 @@ def _rule(network: Network, inputs: Mapping[str, torch.Tensor], modality: str) -
     if modality == "text":
         length = first.shape[1]
         return lambda shape: text_pooling(shape, length) if shape[:1] == (batch,) else None
-    patch = getattr(network.config, "patch_size", None)
-    height, width = first.shape[-2:]
-    grid = (height // patch) * (width // patch) if isinstance(patch, int) and patch > 0 else None
+    grid = patches(network, first)
     return lambda shape: image_pooling(shape, grid) if shape[:1] == (batch,) else None
+
+
+def patches(network: Network, pixels: torch.Tensor) -> int | None:
+    """Number of patches that an isotropic transformer cuts (B, C, H, W) pixels into."""
+    patch = getattr(network.config, "patch_size", None)
+    height, width = pixels.shape[-2:]
+    return (height // patch) * (width // patch) if isinstance(patch, int) and patch > 0 else None
 
 
 def _layers(

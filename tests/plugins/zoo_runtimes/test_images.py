@@ -177,6 +177,17 @@ def test_keys_of_processors_found_through_the_model_type_name_it(described):
     assert len(keys) == 2
 
 
+def test_keys_of_timm_checkpoints_are_their_pretrained_settings(tmp_path):
+    keys = set()
+    for side in (64, 96):
+        settings = {"pretrained_cfg": {"input_size": [3, side, side]}}
+        (tmp_path / "config.json").write_text(json.dumps(settings))
+        entry = ModelEntry(ref="./timm", modality="image", library="timm")
+        keys.add(image_key(Checkpoint(entry=entry, folder=str(tmp_path), digest="")))
+    assert len(keys) == 2
+    assert all("TimmWrapper" in key for key in keys)
+
+
 def test_a_nested_processor_config_comes_first(described):
     nested = described({"image_processor": STANDARD}, name="processor_config.json")
     (Path(nested.folder) / "preprocessor_config.json").write_text('{"size": 7}')

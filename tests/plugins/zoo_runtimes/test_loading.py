@@ -210,8 +210,12 @@ def test_networks_that_do_not_read_colour_are_refused(channels, runtime, broken)
 
 
 def test_timm_checkpoints_name_the_extra_where_timm_does_not_import(runtime, broken):
-    with pytest.raises((ImportError, RuntimeError)):
-        import timm  # noqa: F401
+    try:
+        import timm
+    except (ImportError, RuntimeError):
+        pass
+    else:
+        pytest.skip(f"timm {timm.__version__} works here")
     change_config(broken, model_type="timm_wrapper", pretrained_cfg={"input_size": [3, 64, 64]})
     error = refused(runtime, broken)
     assert "timm cannot be imported" in error.message
