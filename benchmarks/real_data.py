@@ -24,11 +24,12 @@ from zoo.api import open_catalogue, recommend
 from zoo.catalogue import build
 from zoo.engine import EstimatorJob, LocalEngine, ModelTask
 from zoo.engine.keys import features_key, labels_digest
-from zoo.plan import build_sources, source_of
+from zoo.plan import source_of
 from zoo.probes import load
 from zoo.ranking.quality import weighted_tau
 from zoo.registry import load_registry
 from zoo.settings import Settings, resolve
+from zoo.sources import open_sources
 from zoo.store import Store
 from zoo.types import Probe, ProbeOptions
 from zoo_cli.commands.runs import read_truth
@@ -50,7 +51,7 @@ class Bench:
 
     def checkpoints(self, models: Sequence[str]) -> Iterator[tuple[str, Checkpoint]]:
         """Fetch the ranked models again; everything is on this machine already."""
-        sources = build_sources(self.catalogue)
+        sources = open_sources(self.catalogue, self.settings)
         for candidate in self.registry.candidates():
             if candidate.model in models:
                 yield candidate.model, source_of(candidate, sources).fetch(candidate)

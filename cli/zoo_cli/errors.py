@@ -39,8 +39,6 @@ def show(explained: Explained, error: BaseException) -> None:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         click.echo(error.format_message(), err=True, color=error.ctx.color if error.ctx else None)
         return
-    if explained.code == ExitCode.INTERRUPTED:
-        click.echo(err=True)  # the terminal shows ^C on the line before
     click.echo(f"{explained.title}: {_safe(explained.message)}", err=True)
     if explained.hint:
         click.echo(f"Hint: {_safe(explained.hint)}", err=True)

@@ -26,7 +26,7 @@ class ZooCommand(click.Command):
         common: list[tuple[str, str]] = []
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
-            if record:
+            if record and record[1]:  # an argument is explained in the text above
                 shared = parameter.name in COMMON_NAMES or parameter.name == "help"
                 (common if shared else own).append(record)
         for title, records in (("Options", own), ("Common options", common)):

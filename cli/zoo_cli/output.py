@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from zoo.render.columns import Column, markdown_table, plain
-from zoo_cli.table import drop_columns
+from zoo_cli.table import drop_columns, fits, rich_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -168,14 +168,14 @@ class Output:
         return click.confirm(question, err=True)
 
     def _table(self, columns: Sequence[Column], rows: list[Mapping[str, Any]], title: str) -> None:
-        if not _is_terminal(sys.stdout):
-            self.write((f"{title}\n" if title else "") + plain(columns, rows))
-            return
-        from zoo_cli.table import rich_table
-
         width = _width()
-        table = rich_table(drop_columns(columns, rows, width), rows, title)
-        self.write(_render(table, width, color=self.color(sys.stdout)))
+        if _is_terminal(sys.stdout):
+            columns = drop_columns(columns, rows, width)
+        if _is_terminal(sys.stdout) and fits(columns, rows, width):
+            table = rich_table(columns, rows, title, width)
+            self.write(_render(table, width, color=self.color(sys.stdout)))
+        else:  # an id that is longer than the terminal stays in one piece
+            self.write((f"{title}\n" if title else "") + plain(columns, rows))
 
     def _styled(self, word: str, color: str) -> str:
         return click.style(word, fg=color, bold=True) if self.color(sys.stderr) else word

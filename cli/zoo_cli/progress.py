@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from zoo.events import Event, Listener, ignore
+from zoo.render.quantities import size_text
 from zoo_cli.output import encodable
 
 if TYPE_CHECKING:
@@ -50,14 +51,21 @@ def _words(event: Event) -> str:
     return f"failed: {text}" if event.kind == "failure" else text
 
 
+def _amount(event: Event) -> str:
+    if event.kind == "fetch":
+        return f"{size_text(event.done)} of {size_text(event.total or None)}"
+    return f"{event.done}/{event.total or '?'}"
+
+
 @contextmanager
 def _bars(models: int, *, color: bool) -> Iterator[Listener]:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import BarColumn, Progress, TextColumn
     from rich.progress import TimeRemainingColumn as Remaining
 
     console = Console(stderr=True, no_color=not color, highlight=False, emoji=False, markup=False)
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
+    amount = TextColumn("{task.fields[amount]}", markup=False, justify="right")
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), amount)
     with Progress(*columns, Remaining(), console=console, transient=True) as progress:
         yield Bars(progress, models)
 
@@ -70,7 +78,9 @@ class Bars:
 
     def __init__(self, progress: Any, models: int) -> None:
         self._progress = progress
-        self._all = progress.add_task("models", total=models or None)
+        self._finished = 0
+        self._models = models
+        self._all = progress.add_task("models", total=models or None, amount="")
         self._current: dict[str, Any] = {}
         self._lock = threading.Lock()
 
@@ -84,10 +94,16 @@ class Bars:
 
     def _milestone(self, event: Event) -> None:
         if event.kind == "plan" and event.total:
-            self._progress.update(self._all, total=event.total)
+            self._models = event.total
         if event.kind in {"model", "failure"} and event.model:
             self._finish(event.model)
-            self._progress.advance(self._all)
+            self._finished += 1
+        self._progress.update(
+            self._all,
+            completed=self._finished,
+            total=self._models or None,
+            amount=f"{self._finished}/{self._models or '?'}",
+        )
         if event.kind == "fetched":
             self._finish(event.model)
         elif event.message or event.model:
@@ -96,12 +112,15 @@ class Bars:
     def _advance(self, event: Event) -> None:
         name = event.model or event.kind
         if name not in self._current:
-            self._current[name] = self._progress.add_task(name, total=event.total or None)
+            self._current[name] = self._progress.add_task(
+                name, total=event.total or None, amount=""
+            )
         self._progress.update(
             self._current[name],
             completed=event.done,
             total=event.total or None,
             description=f"{name} ({event.kind})",
+            amount=_amount(event),
         )
         if event.total and event.done >= event.total and not event.model:
             self._finish(name)

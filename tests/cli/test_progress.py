@@ -64,9 +64,15 @@ def test_bars_follow_models_and_batches(progress):
         bars(event)
         seen.append([task.description for task in progress.tasks])
     assert seen[1] == ["models", "org/a (fetch)"]
+    assert progress.tasks[0].fields["amount"] == "2/2"
     assert seen[5] == ["models", "org/a (batch)"]
     assert seen[-1] == ["models"]
     assert (progress.tasks[0].completed, progress.tasks[0].total) == (2, 2)
+
+
+def test_downloads_are_counted_in_bytes(progress):
+    Bars(progress, 1)(Event(kind="fetch", model="org/a", done=10_000_000, total=440_000_000))
+    assert progress.tasks[1].fields["amount"] == "10 MB of 440 MB"
 
 
 def test_finished_models_stay_in_the_scroll_back(progress):

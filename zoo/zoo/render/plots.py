@@ -105,14 +105,16 @@ def _panel(axes: Any, row: RankingRow) -> None:
             ha="right" if right else "left",
             color=_ACCENT,
         )
-    axes.set_title(f"{row.rank}  {_tail(short(row.model))}", loc="left", fontsize=9)
+    axes.set_title(f"{row.rank}  {_fitting(short(row.model))}", loc="left", fontsize=9)
     axes.set_xticks((0, len(names) - 1), ("first", "last"))
     axes.margins(x=0.08, y=0.25)
     axes.grid(axis="y", color=_LINE, linewidth=0.6)
 
 
-def _tail(model: str, width: int = 34) -> str:
-    return model if len(model) <= width else "\u2026" + model[1 - width :]
+def _fitting(model: str, width: int = 28) -> str:
+    """Leave out where a model comes from, then its beginning, when the whole name is too long."""
+    name = model if len(model) <= width else re.split(r"[/:]", model)[-1]
+    return name if len(name) <= width else "\u2026" + name[1 - width :]
 
 
 def _described(rows: Sequence[RankingRow]) -> str:
