@@ -3,10 +3,11 @@
     python benchmarks/engine.py                                  # random weights, drawn images
     python benchmarks/engine.py --registry registry.json --data DIR_OF_IMAGES
 
-The engine measures every model cold, in a store of its own. Then the same processes, models,
-prepared inputs and batches run again with nothing but the forward pass: no hook, no pooling, no
-copy. At the end, ``zoo recommend`` runs twice as a whole process, cold and warm. Shares of a busy
-machine move: look at the load that is printed, and run it alone.
+The engine measures every model cold, in a store of its own. Then as many processes run the same
+models, prepared inputs and batches again, each batch twice: once as the engine does and once with
+nothing but the forward pass, no hook, no pooling, no copy. That side by side gives the floor.
+At the end, ``zoo recommend`` runs as a whole process, cold and warm. On a busy machine the shares
+of waiting grow: look at the load that is printed.
 """
 
 from __future__ import annotations
@@ -26,7 +27,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.api import open_catalogue
-from zoo.catalogue import build
 from zoo.engine import EstimatorJob, LocalEngine, ModelTask
 from zoo.engine.batches import run_in_batches
 from zoo.engine.inputs import shards, unpack
@@ -36,6 +36,7 @@ from zoo.plan import source_of
 from zoo.probes import load
 from zoo.registry import load_registry
 from zoo.settings import Settings
+from zoo.sources import open_sources
 from zoo.store import Store
 from zoo.types import ProbeOptions
 
@@ -115,7 +116,7 @@ def write_registry(models: Sequence[Path], folder: Path) -> Path:
 def make_tasks(registry: Path, probe: Probe, settings: Settings) -> list[ModelTask]:
     """One task a model that reads what the probe holds, with the default estimators."""
     catalogue = open_catalogue(settings)
-    sources = {name: build(spec) for name, spec in catalogue.specs("source").items()}
+    sources = open_sources(catalogue, settings)
     specs = catalogue.specs("estimator").values()
     wanted = [each for each in specs if each.default and not each.data_free]
     jobs = tuple(EstimatorJob(spec=each) for each in wanted if probe.task in each.tasks)
@@ -140,8 +141,10 @@ def measure(
     return results, dict(engine.workers.busy), engine.workers.limit, wall
 
 
-def bare_forward(settings: Settings, task: ModelTask, inputs: Sequence[Any]) -> float:
-    """Seconds of the same batches through the bare network; runs in a worker."""
+def compare_forward(
+    settings: Settings, task: ModelTask, inputs: Sequence[Any]
+) -> tuple[float, float]:
+    """Seconds of all batches as the engine runs them, and through the bare network."""
     import torch
 
     from zoo.types import RuntimeOptions
@@ -157,24 +160,29 @@ def bare_forward(settings: Settings, task: ModelTask, inputs: Sequence[Any]) -> 
     options = RuntimeOptions(threads=settings.threads)
     backbone: Any = TorchRuntime().open(task.checkpoint, options)
     encoded = backbone.encode(prepared)
-    seconds = 0.0
+    taps = [tap.name for tap in backbone.taps]
+    tapped = bare = 0.0
 
     def forward(batch: Sequence[int]) -> None:
-        nonlocal seconds
-        for _, tensors in backbone._feed.batches([encoded[index] for index in batch]):  # noqa: SLF001
+        nonlocal tapped, bare
+        chosen = [encoded[index] for index in batch]
+        started = time.perf_counter()
+        backbone.extract(chosen, taps)
+        tapped += time.perf_counter() - started
+        for _, tensors in backbone._feed.batches(chosen):  # noqa: SLF001
             started = time.perf_counter()
             with torch.inference_mode():
                 backbone._network.module(**tensors)  # noqa: SLF001
-            seconds += time.perf_counter() - started
+            bare += time.perf_counter() - started
 
     run_in_batches([each.cost for each in encoded], backbone.budget, forward)
-    return seconds
+    return tapped, bare
 
 
 def measure_floor(
     settings: Settings, probe: Probe, tasks: Sequence[ModelTask], workers: int
 ) -> list[float]:
-    """Bare forward seconds of every model, with as many processes as the engine had."""
+    """Share of bare forward passes in the engine's, model by model."""
     from zoo_runtimes.torch_runtime import TorchRuntime
 
     runtime = TorchRuntime()
@@ -189,8 +197,9 @@ def measure_floor(
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
         order = sorted(range(len(tasks)), key=lambda i: -(tasks[i].checkpoint.entry.bytes or 0))
-        futures = {i: pool.submit(bare_forward, settings, tasks[i], inputs[i]) for i in order}
-        return [futures[index].result() for index in range(len(tasks))]
+        futures = {i: pool.submit(compare_forward, settings, tasks[i], inputs[i]) for i in order}
+        pairs = [futures[index].result() for index in range(len(tasks))]
+    return [bare / tapped for tapped, bare in pairs]
 
 
 def prepared_seconds(settings: Settings) -> float:
@@ -205,25 +214,24 @@ def report(
     settings: Settings,
     probe: Probe,
     results: Sequence[ModelResult],
-    floors: Sequence[float],
+    shares: Sequence[float],
     busy: dict[str, float],
     workers: int,
     wall: float,
 ) -> bool:
     """Print models and shares; whether the forward passes have their share."""
-    print(f"{'model':<44}{'forward s':>10}{'floor s':>10}{'items/s':>9}{'floor':>8}{'ratio':>7}")
-    for result, floor in zip(results, floors, strict=True):
-        seconds = result.forward_seconds
-        rates = probe.samples / seconds, probe.samples / floor
-        name = result.model[-42:]
-        print(f"{name:<44}{seconds:>10.2f}{floor:>10.2f}{rates[0]:>9.1f}{rates[1]:>8.1f}", end="")
-        print(f"{rates[0] / rates[1]:>7.2f}")
-    forward, floor = sum(each.forward_seconds for each in results), sum(floors)
+    print(f"{'model':<36}{'forward s':>10}{'items/s':>9}{'floor':>8}{'ratio':>7}")
+    for result, share in zip(results, shares, strict=True):
+        rate = probe.samples / result.forward_seconds
+        print(f"{Path(result.model).name:<36}{result.forward_seconds:>10.2f}{rate:>9.1f}", end="")
+        print(f"{rate / share:>8.1f}{share:>7.2f}")
+    forward = sum(each.forward_seconds for each in results)
+    floor = sum(each.forward_seconds * share for each, share in zip(results, shares, strict=True))
     load_seconds = sum(each.load_seconds for each in results)
     prepare, total = prepared_seconds(settings), workers * wall
     parts = {
-        "forward, floor": floor,
-        "forward, pooling and batches": forward - floor,
+        "bare forward passes": floor,
+        "pooling, batches, copies": forward - floor,
         "decode and prepare": prepare,
         "load (framework imports too)": load_seconds,
         "score": busy.get("score_features", 0.0),
@@ -269,7 +277,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--registry", type=Path, help="registry file of the models")
     parser.add_argument("--models", type=Path, nargs="+", help="folders, instead of a registry")
     parser.add_argument("--data", help="images or texts; drawn when absent")
-    parser.add_argument("--samples", type=int, default=400)
+    parser.add_argument("--samples", type=int, default=500)
     parser.add_argument("--jobs", type=int, default=0, help="worker processes; 0: one a core")
     parser.add_argument("--no-command", action="store_true", help="skip zoo recommend")
     return parser.parse_args()
@@ -299,8 +307,8 @@ def main() -> int:
         for failure in (each for result in results for each in result.failures):
             print(f"failed: {failure}")
         pairs = [(t, r) for t, r in zip(tasks, results, strict=True) if r.forward_seconds]
-        floors = measure_floor(settings, probe, [task for task, _ in pairs], workers)
-        good = report(settings, probe, [r for _, r in pairs], floors, busy, workers, wall)
+        floor = measure_floor(settings, probe, [task for task, _ in pairs], workers)
+        good = report(settings, probe, [r for _, r in pairs], floor, busy, workers, wall)
         if not arguments.no_command:
             home = folder / "process"
             good &= whole_command(registry, data, arguments.samples, arguments.jobs, home)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from zoo.render.quantities import duration_text, parameters_text, size_text
 from zoo_cli.output import Column, Output
 
 if TYPE_CHECKING:
@@ -16,10 +17,10 @@ def show_plan(output: Output, plan: Plan) -> None:
     """Print a plan; one line each for what is left out and what failed."""
     columns = [
         Column("model"),
-        Column("parameters", right=True, show=count, priority=2),
-        Column("bytes", title="SIZE", right=True, show=size, priority=1),
-        Column("download", right=True, show=size),
-        Column("seconds", title="ABOUT", right=True, show=duration),
+        Column("parameters", right=True, show=parameters_text, priority=2),
+        Column("bytes", title="SIZE", right=True, show=size_text, priority=1),
+        Column("download", right=True, show=size_text),
+        Column("seconds", title="ABOUT", right=True, show=duration_text),
         Column("license", title="LICENCE", priority=3, flexible=True),
     ]
     rows = [
@@ -55,28 +56,7 @@ def show_plan(output: Output, plan: Plan) -> None:
         output.warn(str(failure))
         output.hint(failure.hint)
     output.note(
-        f"{len(plan.models)} models, {size(plan.download)} to download, forward passes about "
-        f"{duration(plan.seconds)} with {plan.jobs} workers on {plan.device} (from parameter "
+        f"{len(plan.models)} models, {size_text(plan.download)} to download, forward passes about "
+        f"{duration_text(plan.seconds)} with {plan.jobs} workers on {plan.device} (from parameter "
         "counts: within a factor of 3). Nothing was run."
     )
-
-
-def count(number: float) -> str:
-    """86 M."""
-    return f"{number / 1e6:.1f} M" if number >= 1e5 else f"{number / 1e3:.0f} k"
-
-
-def size(number: float) -> str:
-    """344 MB."""
-    for unit in ("B", "kB", "MB"):
-        if number < 1000:
-            return f"{number:.0f} {unit}"
-        number /= 1000
-    return f"{number:.1f} GB"
-
-
-def duration(seconds: float) -> str:
-    """18 s, 14 min."""
-    if seconds < 1:
-        return "< 1 s"
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"

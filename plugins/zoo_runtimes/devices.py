@@ -133,8 +133,8 @@ def require_memory(model: str, needed: int, device: torch.device) -> None:
         free = available_memory()
     if free is not None and needed > free:
         raise OutOfMemoryError(
-            f"{model} needs {needed / 1e9:.1f} GB for its weights in float32; {free / 1e9:.1f} GB "
-            f"are free on {device}.",
+            f"{model} needs {needed / 1e9:.1f} GB of memory for its weights in float32; "
+            f"{free / 1e9:.1f} GB are free on {device}.",
             "Leave it out, free memory, or run it on a larger device.",
         )
 

@@ -115,7 +115,7 @@ def test_pulling_all_reports_the_ones_that_failed(zoo, hub):
     [
         (("pull",), 2, "name models to pull, or add --all"),
         (("pull", "nett"), 2, "Did you mean 'net'"),
-        (("pull", "org/words"), 1, "the Hub has no model 'org/words'"),
+        (("pull", "org/words"), 2, "the Hub has no model 'org/words'"),
         (("pull", "net", "--offline"), 2, "offline, and config.json of hub:org/net"),
         (("show", "net@v3"), 2, "no model called 'net@v3'"),
         (("show", "org/net@v3"), 1, "no revision 'v3'"),

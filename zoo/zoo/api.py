@@ -58,13 +58,18 @@ def recommend(
     settings = settings or resolve().settings
     request = Request(
         data=str(data),
-        probe=probe or ProbeOptions(samples=settings.probe_size, seed=settings.seed),
+        probe=probe
+        or ProbeOptions(
+            samples=settings.probe_size or None, seed=settings.seed, offline=settings.offline
+        ),
         folder=str(Path.cwd()),
         registry=str(registry),
         models=tuple(models),
         estimators=tuple(estimators),
         options={name: dict(each) for name, each in (options or {}).items()},
         layers=layers,
+        permutations=settings.permutations,
+        folds=settings.folds,
     )
     return execute(request, settings, open_catalogue(settings), on_event=on_event)
 

@@ -11,11 +11,13 @@ import threading
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from zoo.engine import EstimatorJob, LocalEngine, ModelResult, ModelTask
+from zoo.engine.devices import check_device
 from zoo.engine.machine import usable_cores
 from zoo.errors import InputError, NotApplicable, ZooError
 from zoo.events import Event, Listener, ignore
@@ -52,15 +54,23 @@ def prepare(request: Request, settings: Settings, catalogue: Catalogue) -> Prepa
     Raises:
         ZooError: the question cannot be answered; nothing has been written.
     """
-    probe = load(request.data, request.probe, catalogue)
+    probe = load(_located(request), request.probe, catalogue)
     if probe.modality == "features":
         raise InputError(
             f"{request.data} holds features that somebody extracted, not images or texts.",
             f"zoo score {request.data} scores them.",
         )
+    check_device(settings.device)
     cores = usable_cores(settings.jobs)
     plan = make_plan(request, summary(probe), settings, catalogue, cores)
     return Prepared(request=request, probe=probe, plan=plan)
+
+
+def _located(request: Request) -> str:
+    """Find relative data where the person was, which is not where a run is resumed."""
+    there = Path(request.folder) / request.data
+    moved = request.folder and Path(request.folder) != Path.cwd() and there.exists()
+    return str(there) if moved else request.data
 
 
 def recommend(
@@ -87,7 +97,7 @@ def recommend(
         on_event(Event(kind="failure", model=failure.model or "", message=str(failure)))
     measured = _Measurement(prepared, settings, catalogue, on_event).run(started)
     ranking = msgspec.structs.replace(
-        _conclude(prepared, measured, settings, catalogue),
+        _conclude(prepared, measured, catalogue),
         run=run,
         seconds=time.monotonic() - started,
     )
@@ -175,9 +185,9 @@ class _Measurement:
             runtime=self.catalogue.spec("runtime", planned.runtime),
             layers=self.request.layers,
             estimators=self.jobs,
-            permutations=self.settings.permutations,
-            folds=self.settings.folds,
-            seed=self.settings.seed,
+            permutations=self.request.permutations,
+            folds=self.request.folds,
+            seed=self.request.probe.seed,
         )
 
     def _finish(self, planned: PlannedModel, result: ModelResult) -> None:
@@ -237,9 +247,7 @@ def prior_scores(plan: Plan, catalogue: Catalogue) -> dict[str, Score]:
     return scores
 
 
-def _conclude(
-    prepared: Prepared, measured: Measured, settings: Settings, catalogue: Catalogue
-) -> Ranking:
+def _conclude(prepared: Prepared, measured: Measured, catalogue: Catalogue) -> Ranking:
     plan, probe = prepared.plan, prepared.probe
     entries = {each.candidate.model: each.candidate.entry for each in plan.models}
     ranked = rank(
@@ -262,7 +270,9 @@ def _conclude(
             *catalogue.host.failures,
         ),
         provenance=provenance_now(
-            seed=settings.seed, device=plan.device, revisions=measured.revisions
+            seed=prepared.request.probe.seed,
+            device=", ".join(sorted({each.device for each in measured.results.values()})),
+            revisions=measured.revisions,
         ),
         warnings=ranked.warnings,
         agreement=ranked.agreement,

@@ -31,6 +31,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         estimators: names; empty takes the default ones.
         options: estimator -> its options.
         layers: score the penultimate layer only, or every layer.
+        permutations: shuffled label sets of the null; the seed is the probe's.
+        folds: folds of the jack-knife.
         max_size: bytes of a checkpoint.
         licenses: licences to keep; empty keeps all.
         budget: seconds after which no further model is started; 0 means no limit.
@@ -45,6 +47,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     estimators: tuple[str, ...] = ()
     options: dict[str, dict[str, Any]] = {}
     layers: Literal["last", "all"] = "last"
+    permutations: int = 50
+    folds: int = 10
     max_size: int | None = None
     licenses: tuple[str, ...] = ()
     budget: float = 0.0

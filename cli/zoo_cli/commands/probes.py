@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,9 +44,11 @@ def show(context: Context, *, data: str, probe: ProbeOptions, limit: int | None)
     loaded = load(data, probe, context.catalogue)
     rows = _counts(loaded)
     examples = _examples(loaded)
-    first = Column("quantile" if loaded.task == "regression" else "class", flexible=True)
+    first = Column("class", "LABEL" if loaded.task == "multi-label" else "CLASS", flexible=True)
     last = Column("value", right=True, show="{:g}".format)
-    if loaded.task != "regression":
+    if loaded.task == "regression":
+        first = Column("quantile")
+    else:
         last = Column("samples", right=True, show=count_text)
     context.output.rows(
         (first, last),
@@ -95,9 +98,8 @@ def sample(context: Context, *, data: str, probe: ProbeOptions, target: Path, ye
     }
     context.output.value(document, str(path), ids=[str(path)])
     context.output.success(f"Wrote {count_text(loaded.samples)} samples.")
-    context.output.hint(
-        f"zoo recommend {path}" + (" --probe-size 0" if loaded.samples > 1000 else "")
-    )
+    every = " --probe-size 0" if loaded.samples > 1000 else ""
+    context.output.hint(f"zoo recommend {shlex.quote(str(path))}{every}")
     return ExitCode.DONE
 
 

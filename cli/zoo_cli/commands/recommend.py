@@ -130,7 +130,7 @@ def answer(
     from zoo_cli.progress import listening
     from zoo_cli.ranking_view import show_ranking
 
-    context.invocation.resume = f"zoo recommend --resume {run.name}"
+    context.invocation.resume = _resume_command(context, run)
     with listening(context) as listener:
         ranking = carry_out(run, prepared, context.settings, context.catalogue, on_event=listener)
     context.invocation.resume = ""
@@ -177,10 +177,22 @@ def _request(
         models=models,
         estimators=estimators,
         options=assignments,
+        permutations=context.settings.permutations,
+        folds=context.settings.folds,
         budget=budget or 0.0,
         max_size=None if max_size is None else int(max_size),
         **rest,
     )
+
+
+def _resume_command(context: Context, run: Run) -> str:
+    """Repeat the flags that say how to run; what was asked is in the run."""
+    words = ["zoo", "recommend", "--resume", run.name]
+    for name in ("device", "runtime", "jobs", "timeout", "offline"):
+        if context.resolved.origins[name] == "flag":
+            value = getattr(context.settings, name)
+            words += [f"--{name}"] if value is True else [f"--{name}", str(value)]
+    return shlex.join(words)
 
 
 def _check_page(path: Path | None) -> None:

@@ -47,7 +47,9 @@ class FakeRuntime:
         log(checkpoint, "open")
         facts = behaviour(checkpoint)
         if facts.get("tells"):
-            Path(checkpoint.folder).parent.joinpath("told.json").write_text(json.dumps(dict(os.environ)))
+            Path(checkpoint.folder).parent.joinpath("told.json").write_text(
+                json.dumps(dict(os.environ))
+            )
         if facts.get("broken"):
             raise CheckpointError("the weights are cut short.", "Fetch it again.")
         if facts.get("library_error"):
@@ -89,8 +91,13 @@ class FakeBackbone:
         time.sleep(facts.get("slow", 0))
         if len(batch) > facts.get("fits", 10**9):
             raise OutOfMemoryError(f"{len(batch)} do not fit.")
-        first = np.array([np.asarray(each.data).flat[0] if hasattr(each.data, "flat")
-                          else len(each.data) for each in batch], dtype=np.float32)
+        first = np.array(
+            [
+                np.asarray(each.data).flat[0] if hasattr(each.data, "flat") else len(each.data)
+                for each in batch
+            ],
+            dtype=np.float32,
+        )
         rows = {
             "early": np.stack([first, first**2], axis=1),
             "late": np.stack([first, np.sin(first), np.cos(first)], axis=1),

@@ -46,9 +46,7 @@ def test_a_model_is_measured_with_one_pass_over_the_data(settings, images, zoo, 
     assert zoo.calls("close") == ["a"]
 
 
-def test_a_second_run_starts_no_process_and_opens_nothing(
-    settings, images, zoo, mean, monkeypatch
-):
+def test_a_second_run_starts_no_process_and_opens_nothing(settings, images, zoo, mean, monkeypatch):
     task = zoo.task("a", estimators=[mean()])
     (first,) = run(settings, images, task)
     monkeypatch.setitem(sys.modules, "pebble", None)
@@ -178,16 +176,12 @@ def test_a_worker_that_dies_while_preparing_fails_what_needs_it(settings, images
 
 def test_a_model_that_takes_too_long_fails_alone(settings, images, zoo, mean):
     settings = msgspec.structs.replace(settings, timeout=1.0)
-    slow, good = run(
-        settings, images, zoo.task("a", slow=60), zoo.task("b", estimators=[mean()])
-    )
+    slow, good = run(settings, images, zoo.task("a", slow=60), zoo.task("b", estimators=[mean()]))
     assert "longer than 1 s" in slow.failures[0].error
     assert good.records
 
 
-def test_a_layer_that_is_not_finite_is_left_out_and_the_others_scored(
-    settings, images, zoo, mean
-):
+def test_a_layer_that_is_not_finite_is_left_out_and_the_others_scored(settings, images, zoo, mean):
     (result,) = run(settings, images, zoo.task("a", estimators=[mean()], nan="early", layers="all"))
     early, late = result.records
     assert "layer 'early' are not finite" in early.not_applicable
@@ -285,26 +279,47 @@ def test_a_listener_that_fails_does_not_stop_the_engine_and_is_heard_of(
     def listener(event):
         raise RuntimeError("broken bar")
 
-    with (
-        pytest.raises(RuntimeError, match="broken bar"),
-        LocalEngine(settings, images, listener) as engine,
-    ):
-        result = engine.submit(zoo.task("a", estimators=[mean()])).result(timeout=60)
-        assert result.records
+    engine = LocalEngine(settings, images, listener)
+    assert engine.submit(zoo.task("a", estimators=[mean()])).result(timeout=60).records
+    with pytest.raises(RuntimeError, match="broken bar"):
+        engine.close()
 
 
 def test_leaving_by_an_exception_ends_the_workers_at_once(settings, images, zoo):
-    future = None
-    with (
-        pytest.raises(KeyboardInterrupt),
-        LocalEngine(settings, images) as engine,
-    ):
-        future = engine.submit(zoo.task("a", slow=100))
-        zoo.wait_for("extract")
-        raise KeyboardInterrupt
+    futures = []
+
+    def interrupted():
+        with LocalEngine(settings, images) as engine:
+            futures.append(engine.submit(zoo.task("a", slow=100)))
+            zoo.wait_for("extract")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     with pytest.raises(CancelledError):
-        future.result(timeout=5)
+        futures[0].result(timeout=5)
     zoo.wait_for_end()
+
+
+def test_leaving_waits_for_what_was_submitted(settings, images, zoo, mean):
+    with LocalEngine(settings, images) as engine:
+        future = engine.submit(zoo.task("a", estimators=[mean()]))
+    assert future.done()
+    assert future.result().records
+
+
+def test_nothing_is_submitted_to_an_engine_that_was_left(settings, images, zoo):
+    with LocalEngine(settings, images) as engine:
+        pass
+    with pytest.raises(RuntimeError, match="left"):
+        engine.submit(zoo.task("a"))
+
+
+def test_the_time_of_the_workers_is_counted(settings, images, zoo, mean):
+    with LocalEngine(settings, images) as engine:
+        result = engine.submit(zoo.task("a", estimators=[mean()], slow=0.2)).result()
+    assert set(engine.workers.busy) == {"prepare_shard", "extract_features", "score_features"}
+    assert engine.workers.busy["extract_features"] > result.forward_seconds > 0.2
 
 
 def test_a_store_that_cannot_be_used_is_one_sentence(images, zoo, tmp_path):

@@ -136,6 +136,17 @@ def test_several_data_sets_in_a_folder_are_listed(refused, shards):
     assert "set/de" in message
 
 
+def test_data_sets_below_a_folder_are_named_without_their_data_folder(refused, shards):
+    files = {f"{name}/data/train-00000-of-00001": texts(0, 4) for name in ("cola", "sst2")}
+    assert "data sets: 'cola' and 'sst2'" in refused(shards(files))
+
+
+def test_a_checkpoint_is_no_data(refused, write):
+    write("model/config.json", "{}")
+    write("model/tokenizer.json", "{}")
+    assert "holds no images" in refused("model")
+
+
 def test_several_files_without_splits_are_listed(refused, write):
     write("set/a.csv", "text,label\na,x\n")
     write("set/b.csv", "text,label\na,x\n")

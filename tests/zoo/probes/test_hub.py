@@ -34,16 +34,19 @@ from zoo.host import PluginHost
 from zoo.probes import load
 from zoo.types.protocols import ProbeOptions
 
+def magic(image):
+    return (image.data or open(image.path, "rb").read())[:4].hex()
+
 host = PluginHost(strict=True)
 host.register(zoo.builtin, name="zoo-reuse:core")
 found = {}
 for data in sys.argv[1:]:
     try:
         probe = load(data, ProbeOptions(), Catalogue(host))
-        kind = str if probe.modality == "text" else lambda image: image.data[:4].hex()
         found[data] = {
-            "inputs": [kind(each) for each in probe.inputs], "names": probe.label_names,
-            "split": probe.split, "notes": probe.notes, "labels": probe.labels.tolist(),
+            "inputs": [each if isinstance(each, str) else magic(each) for each in probe.inputs],
+            "names": probe.label_names, "labels": probe.labels.tolist(),
+            "split": probe.split, "notes": probe.notes,
         }
     except ZooError as error:
         found[data] = {"error": type(error).__name__, "message": error.message, "hint": error.hint}
@@ -84,7 +87,7 @@ def answers(tmp_path_factory):
         commit = hub.add("org/reviews", files, kind="dataset")
         both = {"README.md": CONFIGS, "en/train-0.parquet": reviews("en", 4)}
         both["de/train-0.parquet"] = reviews("de", 4)
-        hub.add("hub:org/both", both, kind="dataset")
+        hub.add("org/both", both, kind="dataset")
         hub.add("org/pictures", pictures, kind="dataset")
         hub.add("org/script", {"script.py": "raise SystemExit"}, kind="dataset")
         hub.add("org/gated", {train: reviews("train", 4)}, kind="dataset", gated=True)
@@ -180,7 +183,17 @@ def test_what_lies_here_is_no_id(tmp_path):
     (tmp_path / "photos" / "cats").mkdir(parents=True)
     assert claims("hub:photos/cats")
     assert claims("photo/cats")
-    for other in ("photos/cats", "photos/dogs", "./org/name", "/org/name", "name", "a/b/c", ""):
+    for other in (
+        "photos/cats",
+        "photos/dogs",
+        "./org/name",
+        "/org/name",
+        "lost/a.csv",
+        "lost/a.png",
+        "name",
+        "a/b/c",
+        "",
+    ):
         assert not claims(other)
 
 

@@ -120,6 +120,12 @@ def test_a_folder_around_the_folder_is_pointed_through(refused, image_folder):
     assert "did you mean photos/flowers?" in refused("photos")
 
 
+def test_a_list_beside_the_images_is_pointed_at(refused, image_folder, write):
+    image_folder({"all": 3})
+    write("photos/labels.csv", "file,label\nall/0.png,x\n")
+    assert "Are the labels in photos/labels.csv?" in refused("photos")
+
+
 def test_an_unreadable_image_is_named_with_how_many_others(refused, image_folder, write):
     image_folder({"cats": 3, "dogs": 3})
     write("photos/cats/1.png", b"not an image")

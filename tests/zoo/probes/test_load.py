@@ -96,7 +96,8 @@ def test_wrong_paths_say_what_would_work(refused, write):
 def test_impossible_options_are_refused(refused, write):
     path = write("a.csv", "text,label\na,x\nb,y\nc,x\n")
     assert "the seed -1 is negative" in refused(path, seed=-1)
-    assert "-5 samples" in refused(path, samples=-5)
+    assert "-5 samples cannot rank" in refused(path, samples=-5)
+    assert "1 sample cannot rank" in refused(path, samples=1)
     assert "there is no task 'guess'" in refused(path, task="guess")
     assert "--text is given 3 times" in refused(path, text=("text", "label", "text"))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from concurrent.futures import CancelledError, Future, InvalidStateError, wait
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,14 +11,15 @@ from typing import TYPE_CHECKING, Any, Self
 from zoo.catalogue import build
 from zoo.engine.deaths import explain
 from zoo.engine.devices import check_device, choose_devices
-from zoo.engine.inputs import shards
-from zoo.engine.jobs import ExtractDone, ExtractJob, ScoreDone, ScoreJob, ShardDone, ShardJob
-from zoo.engine.keys import features_key, labels_digest, shard_key
+from zoo.engine.jobs import ExtractDone, ExtractJob, ScoreDone, ScoreJob
+from zoo.engine.keys import features_key, labels_digest
 from zoo.engine.machine import may_have_gpu
 from zoo.engine.once import Once, gather
+from zoo.engine.preparation import Preparation, Wanted
 from zoo.engine.results import conclude, failed, is_unusable, look_up
-from zoo.engine.worker import extract_features, find_gpus, prepare_shard, score_features
-from zoo.engine.workers import WORKER_BYTES, Job, Workers
+from zoo.engine.teller import Teller
+from zoo.engine.worker import extract_features, find_gpus, score_features
+from zoo.engine.workers import EXTRACT, SCORE, WORKER_BYTES, Job, Workers
 from zoo.errors import InputError, ZooError
 from zoo.events import Event, ignore
 from zoo.store import Store
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 _UNKNOWN_BYTES = 512 << 20
 #: How often something may vanish from the store under our feet.
 _REPEATS = 2
-# What is nearly finished goes first; of what is equal, the largest, so that it is not the last.
-_SCORE, _PREPARE, _EXTRACT = 0.0, 1.0, 2.0
 
 
 @dataclass(eq=False)
@@ -49,10 +47,8 @@ class _Flow:
 
     task: ModelTask
     future: Future[ModelResult]
-    number: int
-    identity: str = ""
-    input_key: str = ""
-    key: str = ""
+    wanted: Wanted
+    key: str
     forward: bool = False
     repeats: int = 0
     seconds: float = 0.0
@@ -65,6 +61,9 @@ class LocalEngine:
     features are scored without opening a checkpoint, and else one forward pass feeds every tap.
     Use it in a ``with`` block: leaving it waits for what was submitted; leaving it by an exception,
     Ctrl-C among them, ends the workers at once and keeps what is in the store.
+
+    Attributes:
+        workers: the processes, with the seconds they were busy.
     """
 
     def __init__(self, settings: Settings, probe: Probe, on_event: Listener = ignore) -> None:
@@ -82,12 +81,12 @@ class LocalEngine:
         self._device = check_device(settings.device)
         self._store = Store(settings.folder)
         self._labels = labels_digest(probe)
-        self._tell = _Teller(on_event)
-        self._workers = Workers(settings, self._tell, self._crash)
+        self._tell = Teller(on_event)
+        self.workers = Workers(settings, self._tell, self._crash)
+        self._preparation = Preparation(self.workers, self._store, probe, self._labels, self._tell)
         self._once = Once()
         self._pending: set[Future[ModelResult]] = set()
         self._submitted = 0
-        self._prepared = self._to_prepare = 0
 
     def __enter__(self) -> Self:
         return self
@@ -112,16 +111,14 @@ class LocalEngine:
         """
         future: Future[ModelResult] = Future()
         future.set_running_or_notify_cancel()
-        self._submitted += 1
-        flow = _Flow(task, future, self._submitted)
         try:
-            self._name(flow)
+            wanted, key = self._name(task)
         except (Exception, SystemExit) as error:  # noqa: BLE001 -- one model must not stop the others
             hint = "zoo registry verify checks its files."
             future.set_result(failed(task, Failure.of(error, stage="load", hint=hint)))
             return future
         try:
-            known = look_up(self._store, flow.key, task)
+            known = look_up(self._store, key, task)
         except OSError as error:
             hint = "Name a folder that can be written with ZOO_HOME."
             raise ZooError(f"the store cannot be used: {error}.", hint) from error
@@ -129,7 +126,7 @@ class LocalEngine:
             future.set_result(known)
             return future
         self._pending.add(future)
-        self._workers.call(partial(self._begin, flow))
+        self.workers.call(partial(self._begin, _Flow(task, future, wanted, key)))
         return future
 
     def close(self, *, at_once: bool = False) -> None:
@@ -141,19 +138,26 @@ class LocalEngine:
             at_once = True
             raise
         finally:
-            self._workers.close(at_once=at_once)
+            self.workers.close(at_once=at_once)
             self._crash(CancelledError())
         if not at_once:
             self._tell.check()
 
-    def _name(self, flow: _Flow) -> None:
-        checkpoint, probe = flow.task.checkpoint, self._probe
-        runtime = build(flow.task.runtime)
-        flow.identity = runtime.identity()
-        flow.input_key = runtime.input_key(checkpoint, probe.modality)
-        flow.key = features_key(
-            checkpoint, flow.identity, flow.input_key, probe.fingerprint, self._labels
+    def _name(self, task: ModelTask) -> tuple[Wanted, str]:
+        checkpoint, probe = task.checkpoint, self._probe
+        runtime = build(task.runtime)
+        self._submitted += 1
+        wanted = Wanted(
+            checkpoint=checkpoint,
+            runtime=task.runtime,
+            identity=runtime.identity(),
+            input_key=runtime.input_key(checkpoint, probe.modality),
+            number=self._submitted,
         )
+        key = features_key(
+            checkpoint, wanted.identity, wanted.input_key, probe.fingerprint, self._labels
+        )
+        return wanted, key
 
     # Everything below runs in the thread of the workers.
 
@@ -168,52 +172,9 @@ class LocalEngine:
         self._once.ask(flow.key, start, partial(self._extracted, flow))
 
     def _gather_inputs(self, flow: _Flow, done: Then) -> None:
-        asks: list[Callable[[Then], None]] = [
-            partial(self._once.ask, "devices", self._find_devices),
-            *(partial(self._once.ask, key, start) for key, start in self._shards(flow).items()),
-        ]
-        gather(asks, partial(self._forward, flow, done))
-
-    def _shards(self, flow: _Flow) -> dict[str, Callable[[Then], None]]:
-        if self._probe.modality != "image":
-            return {}
-        fingerprint, ranges = self._probe.fingerprint, shards(self._probe.samples)
-        named = {
-            shard_key(flow.identity, flow.input_key, fingerprint, self._labels, rows): rows
-            for rows in ranges
-        }
-        return {key: partial(self._prepare, flow, key, rows) for key, rows in named.items()}
-
-    def _prepare(self, flow: _Flow, key: str, rows: range, done: Then) -> None:
-        known = self._store.read("inputs", key, names=())
-        if known is not None:
-            done(ShardDone(seconds=float(known.metadata["seconds"])))
-            return
-        self._to_prepare += len(rows)
-        job = ShardJob(
-            store=self._store.folder,
-            key=key,
-            checkpoint=flow.task.checkpoint,
-            runtime=flow.task.runtime,
-            inputs=tuple(self._probe.inputs[rows.start : rows.stop]),
-        )
-        self._workers.add(
-            Job(
-                function=prepare_shard,
-                argument=job,
-                done=partial(self._after_shard, flow, len(rows), done),
-                order=(_PREPARE, flow.number, rows.start),
-                memory=WORKER_BYTES,
-                attempts=2,
-            )
-        )
-
-    def _after_shard(self, flow: _Flow, rows: int, done: Then, answer: Any) -> None:
-        self._prepared += rows
-        self._tell(Event(kind="prepare", done=self._prepared, total=self._to_prepare))
-        if isinstance(answer, BaseException):
-            answer = ShardDone(failure=self._explain(flow, answer, "extract"))
-        done(answer)
+        devices = partial(self._once.ask, "devices", self._find_devices)
+        prepared = self._preparation.asks(flow.wanted)
+        gather([devices, *prepared], partial(self._forward, flow, done))
 
     def _forward(self, flow: _Flow, done: Then, answers: list[Any]) -> None:
         devices, prepared = answers[0], answers[1:]
@@ -229,18 +190,18 @@ class LocalEngine:
             checkpoint=checkpoint,
             runtime=flow.task.runtime,
             modality=self._probe.modality,
-            shards=tuple(self._shards(flow)),
+            shards=tuple(self._preparation.keys(flow.wanted)),
             texts=() if prepared else tuple(self._probe.inputs),
             threads=self._settings.threads,
             prepare_seconds=sum(each.seconds for each in prepared),
         )
         size = checkpoint.entry.bytes or _UNKNOWN_BYTES
-        self._workers.add(
+        self.workers.add(
             Job(
                 function=extract_features,
                 argument=job,
                 done=partial(self._after_forward, flow, done),
-                order=(_EXTRACT, -size, flow.number),
+                order=(EXTRACT, -size, flow.wanted.number),
                 devices=devices,
                 memory=WORKER_BYTES + 2 * size,
                 timeout=self._settings.timeout or None,
@@ -254,8 +215,7 @@ class LocalEngine:
             done(answer)
         elif flow.repeats < _REPEATS:
             flow.repeats += 1
-            for key in answer.lost:
-                self._once.forget(key)
+            self._preparation.forget(answer.lost)
             self._gather_inputs(flow, done)
         else:
             done(ExtractDone(failure=_vanished()))
@@ -281,12 +241,12 @@ class LocalEngine:
             labels=self._probe.labels,
             probe_task=self._probe.task,
         )
-        self._workers.add(
+        self.workers.add(
             Job(
                 function=score_features,
                 argument=job,
                 done=partial(self._scored, flow),
-                order=(_SCORE, flow.number),
+                order=(SCORE, flow.wanted.number),
                 memory=WORKER_BYTES,
                 timeout=max(1.0, limit - flow.seconds) if limit else None,
             )
@@ -328,8 +288,8 @@ class LocalEngine:
         if self._device == "cpu" or (self._device == "auto" and not may_have_gpu()):
             choose(0)
         else:
-            job = Job(function=find_gpus, argument=None, done=choose, order=(_SCORE,), attempts=2)
-            self._workers.add(job)
+            job = Job(function=find_gpus, argument=None, done=choose, order=(SCORE,), attempts=2)
+            self.workers.add(job)
 
     def _explain(self, flow: _Flow, error: BaseException, stage: str) -> Failure:
         model, timeout = flow.task.checkpoint.model, self._settings.timeout
@@ -351,29 +311,6 @@ class LocalEngine:
     def _crash(self, error: BaseException) -> None:
         for future in list(self._pending):
             self._settle(future, error=error)
-
-
-class _Teller:
-    """Tells the listener one event at a time, and never lets it break the engine."""
-
-    def __init__(self, on_event: Listener) -> None:
-        self._on_event = on_event
-        self._lock = threading.Lock()
-        self._error: Exception | None = None
-
-    def __call__(self, event: Event) -> None:
-        with self._lock:
-            if self._error is not None:
-                return
-            try:
-                self._on_event(event)
-            except Exception as error:  # noqa: BLE001 -- it is raised by check
-                self._error = error
-
-    def check(self) -> None:
-        """Raise what the listener raised."""
-        if self._error is not None:
-            raise self._error
 
 
 def _vanished() -> Failure:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import select
 import signal
 import sys
 import threading
@@ -64,17 +65,22 @@ class Reports:
         self._sender, self._lock, self._open = sender, lock, True
 
     def send(self, event: Event) -> None:
-        """Send an event, or drop it when nobody can take it."""
+        """Send an event, or drop it when nobody can take it: work never waits for news."""
         if not self._open:
             return
         self._open = self._lock.acquire(timeout=2.0)
         if self._open:
             try:
-                self._sender.send(event)
+                if self._has_room():
+                    self._sender.send(event)
             except OSError:
                 self._open = False
             finally:
                 self._lock.release()
+
+    def _has_room(self) -> bool:
+        # select knows only sockets on Windows
+        return sys.platform == "win32" or bool(select.select([], [self._sender], [], 0)[1])
 
 
 def worker_environment(threads: int) -> dict[str, str]:

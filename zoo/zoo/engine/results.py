@@ -65,6 +65,7 @@ def conclude(
         prepare_seconds=extraction.prepare_seconds,
         load_seconds=extraction.load_seconds,
         forward_seconds=extraction.forward_seconds,
+        device=extraction.device,
         score_seconds=sum(record.seconds for record in records),
         from_store=from_store,
     )

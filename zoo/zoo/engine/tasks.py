@@ -59,6 +59,7 @@ class ModelResult:
         load_seconds: opening the checkpoint.
         forward_seconds: forward passes with pooling.
         score_seconds: all estimators, nulls and folds included.
+        device: where the forward passes ran.
         from_store: no forward pass was needed; the seconds are those of the run that did it.
     """
 
@@ -71,4 +72,5 @@ class ModelResult:
     load_seconds: float = 0.0
     forward_seconds: float = 0.0
     score_seconds: float = 0.0
+    device: str = ""
     from_store: bool = False

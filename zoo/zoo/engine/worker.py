@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from zoo.engine.tasks import EstimatorJob
     from zoo.types.specs import EstimatorSpec
 
-#: What somebody else's code may raise; ``SystemExit`` is a library calling ``sys.exit()``.
-_ERRORS = (Exception, SystemExit)
+#: A library may call ``sys.exit()``, and the panic of one written in Rust is no ``Exception``.
+_ERRORS = (BaseException,)
 _STORE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}
 _HINTS = {
     "load": "zoo registry verify checks its files.",

@@ -10,6 +10,8 @@ import contextlib
 import pickle
 import queue
 import threading
+import time
+from collections import defaultdict
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 CPU = "cpu"
 #: What a worker takes before any checkpoint is open: the interpreter and the libraries.
 WORKER_BYTES = 600 << 20
+#: What is nearly finished goes first.
+SCORE, PREPARE, EXTRACT = 0.0, 1.0, 2.0
 _TICK_SECONDS = 0.5
 #: A process gets 3 s to end by itself before pebble kills it.
 _END_SECONDS = 5.0
@@ -65,10 +69,16 @@ class _Lane:
     pool: Any
     context: WorkerContext
     job: Job | None = None
+    since: float = 0.0
 
 
 class Workers:
-    """Runs jobs on as many processes as there is work, cores and memory for."""
+    """Runs jobs on as many processes as there is work, cores and memory for.
+
+    Attributes:
+        limit: how many processes share the cores; each GPU has one more.
+        busy: name of the function -> seconds that all workers together spent on it.
+    """
 
     def __init__(
         self,
@@ -80,7 +90,7 @@ class Workers:
         self._threads = settings.threads
         self._memory = usable_memory()
         cores = max(1, usable_cores(settings.jobs) // max(1, settings.threads))
-        self._limit = max(1, min(cores, self._memory // (2 * WORKER_BYTES)))
+        self.limit = max(1, min(cores, self._memory // (2 * WORKER_BYTES)))
         self._on_event = on_event
         self._inbox: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._ready: list[Job] = []
@@ -89,10 +99,14 @@ class Workers:
         self._thread: threading.Thread | None = None
         self._mail: _Mail | None = None
         self._starting = threading.Lock()
+        self._closed = False
+        self.busy: defaultdict[str, float] = defaultdict(float)
 
     def call(self, action: Callable[[], None]) -> None:
         """Run something in the thread of the workers; from any thread."""
         with self._starting:
+            if self._closed:
+                raise RuntimeError("the engine was left; nothing more can be submitted")
             if self._thread is None:
                 self._thread = threading.Thread(target=self._loop, name="engine", daemon=True)
                 self._thread.start()
@@ -104,6 +118,8 @@ class Workers:
 
     def close(self, *, at_once: bool = False) -> None:
         """End all processes; ``at_once`` in the middle of their jobs."""
+        with self._starting:
+            self._closed = True
         if self._thread is None:
             return
         self._inbox.put(partial(self._stop, at_once=at_once))
@@ -143,7 +159,7 @@ class Workers:
             if lane.job is None:
                 return lane
         for device in devices:
-            limit = self._limit if device == CPU else 1
+            limit = self.limit if device == CPU else 1
             if sum(lane.device == device for lane in lanes) < limit:
                 return self._new_lane(device)
         return None
@@ -165,7 +181,7 @@ class Workers:
         return lane
 
     def _start(self, lane: _Lane, job: Job) -> None:
-        lane.job = job
+        lane.job, lane.since = job, time.perf_counter()
         try:
             future = lane.pool.schedule(job.function, args=(job.argument,), timeout=job.timeout)
         except (RuntimeError, BrokenProcessPool) as error:
@@ -183,6 +199,7 @@ class Workers:
             self._lose(lane, job, error)
             return
         lane.job = None
+        self.busy[job.function.__name__] += time.perf_counter() - lane.since
         if error is not None and not isinstance(error, TimeoutError) and job.attempts > 1:
             job.attempts -= 1
             self._ready.append(job)

@@ -12,7 +12,7 @@ from zoo.errors import InputError
 from zoo.probes import checks
 from zoo.probes.build import choose, finish, task_of
 from zoo.probes.fingerprint import digest_rows
-from zoo.probes.labels import Labels
+from zoo.probes.label_values import Labels
 from zoo.probes.words import are, count, listed
 from zoo.types.probe import Probe, Task
 
@@ -92,7 +92,7 @@ def _label_key(arrays: dict[str, Any], options: ProbeOptions, source: str) -> st
         raise InputError(f"{source!r} takes one --label: the name of one array.")
     wanted = options.label or tuple(name for name in ("y", "Y") if name in arrays)
     if len(wanted) > 1:
-        raise InputError(f"{source!r} has both y and Y.", "--label y   or   --label Y")
+        raise InputError(f"{source!r} has both y and Y.", "--label y or --label Y")
     if not wanted or wanted[0] not in arrays:
         name = wanted[0] if wanted else "y"
         raise InputError(
@@ -160,7 +160,7 @@ def _read(
     *,
     numbers: bool,
 ) -> Labels:
-    given = tuple(str(each) for each in arrays.get("label_names", ()))
+    given = tuple(str(each) for each in np.ravel(arrays.get("label_names", ())))
     present = np.ones(len(values), dtype=bool)
     if task == "classification":
         if numbers and given:

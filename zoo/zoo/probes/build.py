@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from zoo.probes.guess import Roles
-    from zoo.probes.labels import Labels
+    from zoo.probes.label_values import Labels
     from zoo.probes.rows import Rows
     from zoo.types.protocols import ProbeOptions
 
@@ -59,7 +59,7 @@ def build(rows: Rows, options: ProbeOptions) -> Probe:
             split=split or rows.origin.split,
             rows=len(kept.values),
             seed=options.seed,
-            columns=roles.columns,
+            columns={role: ", ".join(names) for role, names in roles.all.items()},
             notes=(*notes, *dropped, *found.notes, *checks.thin_notes(kept)),
         ),
         digests,
@@ -83,8 +83,11 @@ def finish(probe: Probe, digests: Sequence[bytes]) -> Probe:
 
 def choose(labels_: Labels, options: ProbeOptions) -> npt.NDArray[np.int64]:
     """Choose the sample among rows that all have a label."""
-    if options.samples is not None and options.samples < 0:
-        raise InputError(f"a probe of {options.samples} samples is impossible.")
+    if options.samples is not None and (options.samples < 0 or options.samples == 1):
+        raise InputError(
+            f"a probe of {count(options.samples, 'sample')} cannot rank anything.",
+            "--probe-size 1000, or 0 for every row",
+        )
     samples = options.samples or None
     if labels_.task == "classification":
         strata = labels_.values

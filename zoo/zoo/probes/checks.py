@@ -10,7 +10,7 @@ from zoo.errors import InputError
 from zoo.probes.words import count, listed
 
 if TYPE_CHECKING:
-    from zoo.probes.labels import Labels
+    from zoo.probes.label_values import Labels
 
 
 def check(labels: Labels, source: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from zoo.probes.rows import Origin, ParquetRows, Rows, TableRows
 from zoo.probes.words import choose_split, listed, split_note, split_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from zoo.types.probe import Probe
     from zoo.types.protocols import ProbeOptions
@@ -35,8 +36,8 @@ class DatasetFolderLoader:
             return False
         if any((path / name).is_file() for name in _SAVED):
             return True
-        kinds = {files.kind_of(each) for each in islice(_files(path), 1000)}
-        return ".parquet" in kinds or (bool(kinds - {""}) and not _has_images(path))
+        tables = _tables(islice(_files(path), 1000), path)
+        return bool(tables) and (files.kind_of(tables[0]) == ".parquet" or not _has_images(path))
 
     def load(self, data: str, options: ProbeOptions) -> Probe:
         """Read one split, ``train`` unless another is asked for."""
@@ -79,38 +80,37 @@ def _has_images(path: Path) -> bool:
     return any(files.is_image(each.name) for each in islice(_files(path), 1000))
 
 
+def _tables(found: Iterable[Path], root: Path) -> list[Path]:
+    """Keep what holds rows; beside parquet shards, other files describe them."""
+    tables = [each for each in found if files.kind_of(each)]
+    parquet = [each for each in tables if files.kind_of(each) == ".parquet"]
+    return parquet or [
+        each for each in tables if files.kind_of(each) != ".json" or _split_of(each, root)[0]
+    ]
+
+
 def _splits(path: Path, data: str) -> dict[str, list[Path]]:
     """Map each split to its shards; '' where no name says a split."""
-    tables = [each for each in _files(path) if files.kind_of(each)]
-    parquet = [each for each in tables if files.kind_of(each) == ".parquet"]
-    # Beside parquet shards, JSON and CSV files describe the data.
-    tables = parquet or [each for each in tables if not _describes(each)]
     found: dict[str, list[Path]] = {}
     homes: dict[str, set[Path]] = {}
-    for each in tables:
+    for each in _tables(_files(path), path):
         split, home = _split_of(each, path)
         found.setdefault(split, []).append(each)
         homes.setdefault(split, set()).add(home)
-    several = sorted({home for each in homes.values() for home in each})
+    if found.keys() == {""} and len(found[""]) > 1 and not _same_shards(found[""]):
+        names = [str(each.relative_to(path)) for each in found[""]]
+        hint = f"Name one: {shlex.quote(str(found[''][0]))}"
+        raise InputError(f"{data!r} holds several files: {listed(names)}.", hint)
     if any(len(each) > 1 for each in homes.values()):
+        several = sorted({home for each in homes.values() for home in each})
         names = [str(home.relative_to(path)) for home in several]
-        raise InputError(
-            f"{data!r} holds several data sets: {listed(names)}.", f"Name one: {several[0]}"
-        )
-    if "" in found and len(found[""]) > 1 and len(found) == 1 and not _same_shards(found[""]):
-        names = [each.name for each in found[""]]
-        raise InputError(
-            f"{data!r} holds several files: {listed(names)}.", f"Name one: {found[''][0]}"
-        )
+        hint = f"Name one: {shlex.quote(str(next(home for home in several if home != path)))}"
+        raise InputError(f"{data!r} holds several data sets: {listed(names)}.", hint)
     return found
 
 
-def _describes(path: Path) -> bool:
-    return path.suffix == ".json" and path.name in {"info.json", "dataset_infos.json"}
-
-
 def _same_shards(paths: list[Path]) -> bool:
-    return len({re.sub(r"\d+", "0", each.name) for each in paths}) == 1
+    return len({re.sub(r"\d+", "0", str(each)) for each in paths}) == 1
 
 
 def _split_of(path: Path, root: Path) -> tuple[str, Path]:
@@ -118,14 +118,15 @@ def _split_of(path: Path, root: Path) -> tuple[str, Path]:
     stem = path.name.split(".", 1)[0]
     match = _SHARD.fullmatch(stem)
     word = match["split"] if match else stem
-    if split_of(word) or (match and match[2]):
-        return word, path.parent
     tail = re.split(r"[-_.]", word)[-1]
-    if split_of(tail):
-        return tail, path.parent
-    if path.parent != root and split_of(path.parent.name):
-        return path.parent.name, path.parent.parent
-    return "", path.parent
+    split, home = "", path.parent
+    if split_of(word) or (match and match[2]):
+        split = word
+    elif split_of(tail):
+        split = tail
+    elif home != root and split_of(home.name):
+        split, home = home.name, home.parent
+    return split, home.parent if home != root and home.name == "data" else home
 
 
 def _with_card(rows: Rows, path: Path) -> Rows:

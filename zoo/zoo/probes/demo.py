@@ -10,7 +10,7 @@ import numpy as np
 from zoo.errors import InputError
 from zoo.probes.build import choose, finish, task_of
 from zoo.probes.fingerprint import digest_bytes
-from zoo.probes.labels import Labels
+from zoo.probes.label_values import Labels
 from zoo.types.probe import ImageInput, Probe
 
 if TYPE_CHECKING:

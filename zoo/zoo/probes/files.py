@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -11,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.errors import InputError
 from zoo.probes import features
 from zoo.probes.rows import Origin, ParquetRows, Rows, TableRows
-from zoo.probes.words import IMAGE_SUFFIXES, listed
+from zoo.probes.words import IMAGE_SUFFIXES, listed, refuse_doubled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,6 +52,7 @@ def read(paths: Sequence[Path], origin: Origin) -> Rows:
             f"{paths[0].name!r} and other files of {origin.source!r} have different columns.",
             "Name one file.",
         )
+    refuse_doubled(tables[0].schema.names, origin.source)
     import pyarrow as pa
 
     return TableRows(
@@ -67,6 +66,7 @@ def read(paths: Sequence[Path], origin: Origin) -> Rows:
 def _parquet(paths: tuple[Path, ...], origin: Origin) -> ParquetRows:
     rows = ParquetRows(origin=origin, files=paths)
     schema = rows.shards[0].schema_arrow
+    refuse_doubled(schema.names, origin.source)
     recorded = (schema.metadata or {}).get(RECORDED)
     if recorded:
         said = json.loads(recorded)
@@ -156,7 +156,6 @@ def _delimiter(header: str) -> str:
 def _check_header(path: Path, table: pa.Table, first: str) -> None:
     """Refuse a first line that is data: its cells are numbers, sentences or values."""
     names = [name.strip() for name in table.column_names]
-    doubled = {name for name in names if names.count(name) > 1}
     looks = any(_is_number(name) or len(name.split()) >= _SENTENCE for name in names)
     if looks or any(_is_own_value(table, number, name) for number, name in enumerate(names)):
         raise InputError(
@@ -164,8 +163,6 @@ def _check_header(path: Path, table: pa.Table, first: str) -> None:
             f"{first[:60]!r}.",
             "Put a line such as text,label above it.",
         )
-    if doubled:
-        raise InputError(f"{str(path)!r} has two columns called {min(doubled)!r}.")
 
 
 def _is_own_value(table: pa.Table, number: int, name: str) -> bool:
@@ -207,14 +204,6 @@ def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error).strip().splitlines()[0].rstrip(".")
-
-
-def header(path: Path) -> list[str]:
-    """Column names of a CSV or TSV, without reading the rest."""
-    with path.open(encoding="utf-8-sig", errors="replace") as file:
-        line = file.readline()
-    delimiter = "\t" if kind_of(path) == ".tsv" else _delimiter(line)
-    return next(csv.reader(io.StringIO(line), delimiter=delimiter), [])
 
 
 def is_image(name: str) -> bool:

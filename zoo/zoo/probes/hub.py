@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import HubError, InputError, OfflineError, ZooError
+from zoo.probes import files
 from zoo.probes.build import build
 from zoo.probes.dataset import of_dataset
 from zoo.probes.rows import Origin
-from zoo.probes.words import choose_split, listed, split_note
+from zoo.probes.words import IMAGE_SUFFIXES, choose_split, listed, split_note
 
 if TYPE_CHECKING:
     from zoo.types.probe import Probe
@@ -47,6 +48,8 @@ class HubDatasetLoader:
         if match["hub"]:
             return True
         here = Path(match["name"])
+        if files.kind_of(here) or here.suffix in {".npz", *IMAGE_SUFFIXES}:
+            return False  # a file that is not there
         return "/" in match["name"] and not here.exists() and not here.parent.exists()
 
     def load(self, data: str, options: ProbeOptions) -> Probe:
@@ -64,7 +67,12 @@ class HubDatasetLoader:
         except ZooError:
             raise
         except Exception as error:
-            raise explained(error, ref, data, offline=offline) from error
+            said = explained(error, ref, data, offline=offline)
+            if not data.startswith("hub:"):
+                said = type(said)(
+                    f"there is no folder {data!r} here, and {said.message}", said.hint
+                )
+            raise said from error
         copy = "Read the newest copy on this machine, revision" if offline else "Revision"
         notes = (*split_note(split, splits), *([f"{copy} {builder.hash}."] if builder.hash else ()))
         origin = Origin(name=ref.name, source=data, split=split, splits=splits, notes=notes)
@@ -147,5 +155,5 @@ def _not_found(ref: DatasetRef, data: str, text: str) -> InputError:
         return InputError(f"the data set {ref.name!r} has no revision {ref.revision!r}.")
     return InputError(
         f"there is no data set {ref.name!r} on the Hub, or it is private.",
-        f"For a file or folder here: ./{ref.name}",
+        f"For a private one: hf auth login, then zoo probes show {data}",
     )

@@ -132,7 +132,9 @@ def _too_few(
     loose = [name for name in names if files.is_image(name)]
     if filled:
         inner = folder / filled[0]
-        hint = f"Or did you mean {inner}?" if len(_folders(inner)) > 1 else _LAYOUT
+        tables = sorted(name for name in names if files.kind_of(Path(name)))
+        hint = f"Are the labels in {folder / tables[0]}? Name that file." if tables else _LAYOUT
+        hint = f"Or did you mean {inner}?" if len(_folders(inner)) > 1 else hint
         return InputError(
             f"all images of {where!r} are in one sub-folder, {filled[0]!r}; ranking needs two or "
             "more classes.",

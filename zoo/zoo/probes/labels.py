@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from zoo.errors import InputError
 from zoo.probes import features
-from zoo.probes.words import are, count, listed
+from zoo.probes.label_sets import lists, several
+from zoo.probes.label_values import Labels, as_array, as_floats, classes_of, refuse_nan
+from zoo.probes.words import count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,24 +24,6 @@ _FEW = 20
 _SEPARATORS = r"\s*[;|]\s*"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Labels:
-    """Labels of every row.
-
-    Attributes:
-        values: as in :class:`zoo.types.Probe`; meaningless where not ``present``.
-        names: as in :class:`zoo.types.Probe`.
-        present: (N,) whether the row has a label at all.
-        notes: how they were understood.
-    """
-
-    task: Task
-    values: npt.NDArray[Any]
-    names: tuple[str, ...]
-    present: npt.NDArray[np.bool_]
-    notes: tuple[str, ...] = ()
-
-
 def read(rows: Rows, columns: Sequence[str], task: Task | None) -> Labels:
     """Read one or several label columns; ``task`` is the person's word, or None.
 
@@ -48,14 +31,26 @@ def read(rows: Rows, columns: Sequence[str], task: Task | None) -> Labels:
         InputError: they cannot be what was asked for, or hold NaN.
     """
     if len(columns) > 1:
-        return _several(rows, columns, task)
+        return several(rows, columns, task)
     name = columns[0]
     column = rows.light.column(name).combine_chunks()
+    _refuse_kind(rows, name, column.type)
     if features.is_list(column.type):
-        return _lists(rows, name, column, task)
+        return lists(rows, name, column, task)
     if features.is_text(column.type):
         return _texts(rows, name, column, task)
     return _numbers(rows, name, column, task)
+
+
+def _refuse_kind(rows: Rows, name: str, kind: Any) -> None:
+    inner = kind.value_type if features.is_list(kind) else kind
+    checks = (features.is_text, features.is_whole, features.is_real)
+    if str(inner) != "null" and not any(check(inner) for check in checks):
+        raise InputError(
+            f"column {name!r} of {rows.origin.source!r} holds {kind}; labels are texts, numbers "
+            "or lists of them.",
+            "--label NAME chooses another column.",
+        )
 
 
 # One column of texts.
@@ -65,14 +60,14 @@ def _texts(rows: Rows, name: str, column: Any, task: Task | None) -> Labels:
     import pyarrow.compute as pc
 
     column = pc.utf8_trim_whitespace(column)
-    present = _array(pc.fill_null(pc.not_equal(column, ""), fill_value=False))
+    present = as_array(pc.fill_null(pc.not_equal(column, ""), fill_value=False))
     if task == "regression":
         return _parsed(rows, name, column, present)
     guessed = task is None and _is_joined(column)
     if task == "multi-label" or guessed:
         split = pc.split_pattern_regex(column, _SEPARATORS)
         note = f"{name!r} joins several labels with ';' or '|': multi-label; --task classification"
-        labels = _lists(rows, name, split, "multi-label")
+        labels = lists(rows, name, split, "multi-label")
         notes = (f"{note} keeps each text whole.",) if guessed else ()
         return Labels(
             task="multi-label",
@@ -81,7 +76,7 @@ def _texts(rows: Rows, name: str, column: Any, task: Task | None) -> Labels:
             present=present & labels.present,
             notes=notes,
         )
-    return _classes(column, present)
+    return classes_of(column, present)
 
 
 def _is_joined(column: Any) -> bool:
@@ -103,29 +98,8 @@ def _parsed(rows: Rows, name: str, column: Any, present: npt.NDArray[np.bool_]) 
                 f"{rows.locate(row)} is none.",
                 "--task classification reads it as classes.",
             ) from None
-    _refuse_nan(rows, name, values, present)
+    refuse_nan(rows, name, values, present)
     return Labels(task="regression", values=values, names=(name,), present=present)
-
-
-def _classes(column: Any, present: npt.NDArray[np.bool_]) -> Labels:
-    """Give each distinct text or number an id, in sorted order."""
-    import pyarrow as pa
-
-    kept = column.filter(pa.array(present)).dictionary_encode()
-    order = sorted(range(len(kept.dictionary)), key=kept.dictionary.to_pylist().__getitem__)
-    values = np.full(len(column), -1, dtype=np.int64)
-    if order:
-        values[present] = np.argsort(order)[_array(kept.indices)]
-    names = tuple(_name(kept.dictionary[number].as_py()) for number in order)
-    return Labels(task="classification", values=values, names=names, present=present)
-
-
-def _name(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        return f"{value:g}" if value.is_integer() else repr(value)
-    return str(value)
 
 
 # One column of numbers.
@@ -134,11 +108,11 @@ def _name(value: Any) -> str:
 def _numbers(rows: Rows, name: str, column: Any, task: Task | None) -> Labels:
     declared = rows.declared.get(name)
     names = declared.names if declared else ()
-    present = ~_array(column.is_null())
+    present = ~as_array(column.is_null())
     if task == "multi-label":
-        return _several(rows, [name], task)
-    values = np.where(present, _floats(column), 0.0)
-    _refuse_nan(rows, name, values, present)
+        return several(rows, [name], task)
+    values = np.where(present, as_floats(column), 0.0)
+    refuse_nan(rows, name, values, present)
     if names:
         present = present & (values != -1)  # the data set's word for: no label
     if task == "regression":
@@ -153,7 +127,7 @@ def _numbers(rows: Rows, name: str, column: Any, task: Task | None) -> Labels:
             return Labels(
                 task="regression", values=values, names=(name,), present=present, notes=notes
             )
-    labels = _classes(column, present)
+    labels = classes_of(column, present)
     companion = _companion(rows, name, labels)
     return Labels(
         task="classification",
@@ -207,137 +181,3 @@ def _companion(rows: Rows, name: str, labels: Labels) -> tuple[str, ...]:
             if len(pairs) == len(labels.names) and all(text for _, text in pairs):
                 return tuple(str(text) for _, text in sorted(pairs))
     return ()
-
-
-# Lists, and several columns.
-
-
-def _lists(rows: Rows, name: str, column: Any, task: Task | None) -> Labels:
-    import pyarrow.compute as pc
-
-    present = ~_array(column.is_null())
-    parents, flat = _array(pc.list_parent_indices(column)), pc.list_flatten(column)
-    vectors = _vectors(rows, name, present, flat)
-    if vectors is not None and task != "multi-label" and not set(np.unique(vectors)) <= {0, 1}:
-        if task == "classification":
-            raise InputError(f"column {name!r} holds a list of numbers a row, which is no class.")
-        names = tuple(f"{name}[{number}]" for number in range(vectors.shape[1]))
-        return Labels(task="regression", values=vectors, names=names, present=present)
-    if task in {"classification", "regression"}:
-        raise InputError(
-            f"column {name!r} of {rows.origin.source!r} holds lists, which is multi-label, not "
-            f"{task}.",
-            "--task multi-label",
-        )
-    if vectors is not None:
-        names = _declared_names(rows, name, vectors.shape[1])
-        return Labels(task="multi-label", values=vectors, names=names, present=present)
-    return _sets(rows, name, (parents, flat), present)
-
-
-def _vectors(
-    rows: Rows, name: str, present: npt.NDArray[np.bool_], flat: Any
-) -> npt.NDArray[np.float64] | None:
-    """Lists of one length that are 0/1 marks or targets, not ids; (N, T)."""
-    rowed = int(present.sum())
-    width = len(flat) // rowed if rowed else 0
-    if width < 2 or width * rowed != len(flat) or features.is_text(flat.type):
-        return None
-    lengths = {len(each) for each in rows.light.column(name).to_pylist() if each is not None}
-    values = _floats(flat)
-    if lengths != {width}:
-        return None
-    _refuse_nan(rows, name, values, np.ones(len(values), dtype=bool), width)
-    marks = values.reshape(rowed, width)
-    repeats = any(len(set(row)) < width for row in marks.tolist())
-    if features.is_whole(flat.type) and not (set(np.unique(values)) <= {0, 1} and repeats):
-        return None
-    whole = np.zeros((len(present), width))
-    whole[present] = marks
-    return whole
-
-
-def _sets(
-    rows: Rows, name: str, lists: tuple[npt.NDArray[np.int64], Any], present: npt.NDArray[np.bool_]
-) -> Labels:
-    parents, flat = lists
-    if features.is_text(flat.type):
-        filled = _array(flat.is_valid()) & np.array([bool(each) for each in flat.to_pylist()])
-    else:
-        filled = _array(flat.is_valid())
-    declared = rows.declared.get(name)
-    if declared and declared.names and features.is_whole(flat.type):
-        ids, names = _floats(flat).astype(np.int64), declared.names
-        if len(ids) and not 0 <= int(ids.min()) <= int(ids.max()) < len(names):
-            raise InputError(f"column {name!r} names a label that is not in its list of names.")
-    else:
-        classes = _classes(flat, filled)
-        ids, names = classes.values, classes.names
-    values = np.zeros((len(present), len(names)))
-    values[parents[filled], ids[filled]] = 1
-    return Labels(task="multi-label", values=values, names=names, present=present)
-
-
-def _declared_names(rows: Rows, name: str, width: int) -> tuple[str, ...]:
-    declared = rows.declared.get(name)
-    names = declared.names if declared else ()
-    return names if len(names) == width else tuple(f"{name}[{n}]" for n in range(width))
-
-
-def _several(rows: Rows, columns: Sequence[str], task: Task | None) -> Labels:
-    present = np.ones(rows.light.num_rows, dtype=bool)
-    parts = []
-    for name in columns:
-        column = rows.light.column(name).combine_chunks()
-        if not (features.is_whole(column.type) or features.is_real(column.type)):
-            raise InputError(
-                f"column {name!r} of {rows.origin.source!r} holds {column.type}, no numbers; "
-                "several label columns are 0/1 marks or regression targets.",
-                f"--label {name} alone",
-            )
-        valid = ~_array(column.is_null())
-        parts.append(np.where(valid, _floats(column), 0.0))
-        _refuse_nan(rows, name, parts[-1], valid)
-        present &= valid
-    values = np.stack(parts, axis=1)
-    marks = set(np.unique(values[present]).tolist()) <= {0, 1}
-    if task == "classification" or (task == "multi-label" and not marks):
-        raise InputError(
-            f"{listed(columns)} of {rows.origin.source!r} cannot be read as {task}.",
-            "One --label is enough for classes; multi-label columns hold 0 and 1.",
-        )
-    if marks and task != "regression":
-        return Labels(task="multi-label", values=values, names=tuple(columns), present=present)
-    return Labels(task="regression", values=values, names=tuple(columns), present=present)
-
-
-def _refuse_nan(
-    rows: Rows,
-    name: str,
-    values: npt.NDArray[np.float64],
-    present: npt.NDArray[np.bool_],
-    width: int = 1,
-) -> None:
-    wrong = np.flatnonzero(present & ~np.isfinite(values))
-    if len(wrong):
-        raise InputError(
-            f"column {name!r} of {rows.origin.source!r} holds "
-            f"{count(len(wrong), 'label')} that {are(len(wrong))} NaN or "
-            f"infinite; the first is in {rows.locate(int(wrong[0]) // width)}.",
-            "Correct them, or leave the cell empty: rows without a label are left out.",
-        )
-
-
-def _floats(column: Any) -> npt.NDArray[np.float64]:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if pa.types.is_boolean(column.type):
-        column = column.cast(pa.int8())
-    filled = pc.fill_null(column.cast(pa.float64(), safe=False), 0.0)
-    return _array(filled)
-
-
-def _array(column: Any) -> npt.NDArray[Any]:
-    found: npt.NDArray[Any] = column.to_numpy(zero_copy_only=False)
-    return found

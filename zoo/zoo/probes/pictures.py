@@ -48,23 +48,14 @@ def image_of(cell: Any, where: str, base: Path | None) -> ImageInput:
         return ImageInput(name=name, data=cell["bytes"])
     text = cell["path"] if isinstance(cell, dict) else cell
     if "://" in text:
-        return _remote(text, where)
-    path = Path(text).expanduser()
-    whole = path if path.is_absolute() or base is None else base / path
-    name = text if where == text else f"{where} ({text})"
-    return ImageInput(name=name, path=str(whole.absolute()))
-
-
-def _remote(text: str, where: str) -> ImageInput:
-    if text.startswith(("http://", "https://")):
         raise InputError(
             f"{where} names the image {text!r}; images are not downloaded one by one.",
             "Download them, and write their paths into the column.",
         )
-    import fsspec  # type: ignore[import-untyped]
-
-    with fsspec.open(text) as file:  # a member of an archive that datasets downloaded
-        return ImageInput(name=f"{where} ({text})", data=file.read())
+    path = Path(text).expanduser()
+    whole = path if path.is_absolute() or base is None else base / path
+    name = text if where == text else f"{where} ({text})"
+    return ImageInput(name=name, path=str(whole.absolute()))
 
 
 def digests(images: Sequence[ImageInput], source: str) -> list[bytes]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from zoo.errors import InputError
 from zoo.probes.files import RECORDED
+from zoo.probes.words import flag
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +44,7 @@ def save(probe: Probe, target: Path, *, replace: bool = False) -> Path:
     if target.suffix and path is not target and not target.is_dir():
         raise InputError(
             f"a probe of {probe.modality} is written as {ending}, not as {target.suffix!r}.",
-            f"-o {target.with_suffix(ending)}",
+            flag("-o", str(target.with_suffix(ending))),
         )
     if path.exists() and not replace:
         raise InputError(f"{str(path)!r} exists.", "Name another file, or add --yes.")

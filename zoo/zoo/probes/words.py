@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import shlex
 from typing import TYPE_CHECKING
 
 from zoo.errors import InputError
@@ -33,7 +34,7 @@ LABEL_WORDS = LABEL_EXACT | frozenset(
 IMAGE_WORDS = _words(
     "image img picture photo pixel_values file_name filename file image_path img_path path"
 )
-IDENTIFIERS = frozenset(_words("id idx index uid uuid guid key url source unnamed_0 row"))
+IDENTIFIERS = frozenset({"", *_words("id idx index uid uuid guid key url source unnamed_0 row")})
 SPLIT_COLUMNS = frozenset(_words("split subset set fold partition"))
 PAIRS = (
     ("premise", "hypothesis"),
@@ -103,12 +104,12 @@ def choose_split(wanted: str | None, splits: Sequence[str], source: str) -> str 
         raise InputError(
             f"{source!r} has no split {wanted!r}.{did_you_mean(wanted, splits)} "
             f"It has {listed(splits)}.",
-            f"--split {splits[0]}",
+            flag("--split", splits[0]),
         )
     if len(splits) == 1:
         return splits[0]
     raise InputError(
-        f"{source!r} has no split 'train', but {listed(splits)}.", f"--split {splits[0]}"
+        f"{source!r} has no split 'train', but {listed(splits)}.", flag("--split", splits[0])
     )
 
 
@@ -141,16 +142,28 @@ def did_you_mean(name: str, known: Sequence[str]) -> str:
     return f" Did you mean {close!r}?" if close else ""
 
 
-def unknown_column(name: str, flag: str, known: Sequence[str], source: str) -> InputError:
+def unknown_column(name: str, option: str, known: Sequence[str], source: str) -> InputError:
     """Say that a column a person named is not there."""
     guess = did_you_mean(name, known)
     message = f"{source!r} has no column {name!r}.{guess} Its columns are {listed(known)}."
-    return InputError(message, f"{flag} NAME")
+    return InputError(message, f"{option} NAME")
+
+
+def refuse_doubled(names: Sequence[str], source: str) -> None:
+    """Refuse two columns of one name."""
+    doubled = {name for name in names if names.count(name) > 1}
+    if doubled:
+        raise InputError(f"{source!r} has two columns called {min(doubled)!r}.")
 
 
 def are(number: int) -> str:
     """``is`` or ``are``."""
     return "is" if number == 1 else "are"
+
+
+def flag(name: str, value: str) -> str:
+    """``--label 'two words'``, as it is typed."""
+    return f"{name} {shlex.quote(value)}"
 
 
 def count(number: int, noun: str, plural: str = "") -> str:

@@ -142,10 +142,9 @@ def against_null(records: Mapping[str, ScoreRecord]) -> tuple[float, tuple[float
         if counts(record) and record.null_sd and record.z is not None:
             assert record.null_mean is not None
             folds = (np.asarray(record.folds) - record.null_mean) / record.null_sd
-            shares.append(float(normal_share(record.z)))
-            fold_shares.append(
-                normal_share(folds) if len(folds) else np.array([normal_share(record.z)])
-            )
+            share = normal_share(np.array([record.z]))
+            shares.append(float(share[0]))
+            fold_shares.append(normal_share(folds) if len(folds) else share)
     if not shares:
         return 0.5, (0.0, 1.0)
     length = max(len(each) for each in fold_shares)
