@@ -108,7 +108,7 @@ def parse_assignments(
         if not (equals and dot and name and option):
             raise InputError(
                 f"--set {text!r} is not of the form name.option=value.",
-                "--set logme.max_iterations=20",
+                "--set logme.refinements=30",
             )
         found.setdefault(name, {})[option] = _literal(value.strip())
     return found
@@ -151,7 +151,7 @@ assignments = option(
     callback=parse_assignments,
     variable="ZOO_SET",
     default_shown="none",
-    help="One option of one method, such as logme.max_iterations=20. Repeat it.",
+    help="One option of one method, such as logme.refinements=30. Repeat it.",
 )
 limit = option(
     "-n",

@@ -23,8 +23,8 @@ def show_ranking(output: Output, ranking: Ranking, limit: int | None = None) -> 
         output.write(markdown(shown))
         return
     output.note(data_line(ranking.probe))
-    columns = ranking_columns(shown)
-    output.rows(columns, ranking_rows(shown), document=shown)
+    if shown.ranking or output.machine:
+        output.rows(ranking_columns(shown), ranking_rows(shown), document=shown)
     hidden = len(ranking.ranking) - len(shown.ranking)
     output.note(f"... and {hidden} more" if hidden else "")
     _qualify(output, ranking)

@@ -80,7 +80,7 @@ def test_a_malformed_assignment_is_shown_with_an_example(zoo, probe, text):
     result = zoo("probe", "--set", text)
     assert result.code == 2
     assert text in result.err
-    assert "--set logme.max_iterations=20" in result.err
+    assert "--set logme.refinements=30" in result.err
 
 
 def test_offline_reaches_the_libraries_before_they_are_imported(zoo, probe):

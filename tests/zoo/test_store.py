@@ -139,10 +139,10 @@ Store(Path(sys.argv[1])).write("features", sys.argv[2], {"late": np.zeros((1000,
     process.communicate()
     assert process.returncode == -signal.SIGKILL
     assert store.read("features", KEY) is None
-    (left,) = (store.folder / "tmp").glob("*.tmp")
+    (left,) = (store.folder / "tmp").iterdir()
     os.utime(left, (0, 0))
     store.write("features", KEY, arrays(), {})
-    assert not list((store.folder / "tmp").glob("*.tmp"))
+    assert not list((store.folder / "tmp").iterdir())
 
 
 def test_a_failed_write_leaves_no_temporary_file(store, monkeypatch):

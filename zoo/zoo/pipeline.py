@@ -61,7 +61,7 @@ def prepare(request: Request, settings: Settings, catalogue: Catalogue) -> Prepa
             f"zoo score {request.data} scores them.",
         )
     check_device(settings.device)
-    cores = usable_cores(settings.jobs)
+    cores = settings.jobs or usable_cores()
     plan = make_plan(request, summary(probe), settings, catalogue, cores)
     return Prepared(request=request, probe=probe, plan=plan)
 
@@ -304,7 +304,7 @@ def _smallest_class(probe: Probe) -> int | None:
 
 
 def _plan_line(plan: Plan) -> str:
-    text = f"{len(plan.models)} models"
+    text = f"{len(plan.models)} model{'' if len(plan.models) == 1 else 's'}"
     if plan.download:
         text += f", {plan.download / 1e6:,.0f} MB to download"
     return f"{text}, {len(plan.excluded)} left out" if plan.excluded else text

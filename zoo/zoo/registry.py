@@ -94,7 +94,7 @@ def load_registry(path: Path) -> Registry:
 
 def save_registry(registry: Registry) -> None:
     """Write the file whole or not at all: sorted entries, two spaces, reviewable differences."""
-    from zoo.runs import write_atomically
+    from zoo.files import write_atomically
 
     entries = [
         msgspec.structs.replace(

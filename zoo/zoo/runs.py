@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 import tempfile
@@ -13,6 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from zoo.errors import InputError, unknown_name
+from zoo.files import write_atomically
 from zoo.types.protocols import ProbeOptions
 from zoo.types.ranking import Ranking
 
@@ -158,20 +158,6 @@ def find_run(home: Path, name: str) -> Run:
     if not found:
         raise unknown_name("run", name, runs, "zoo runs list")
     return found[0]
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a whole file or none of it, durably."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def _started(folder: Path) -> tuple[str, float]:

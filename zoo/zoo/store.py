@@ -9,20 +9,21 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import numpy as np
 
+from zoo.files import write_atomically
 from zoo.records import Records
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     import numpy.typing as npt
 
@@ -98,7 +99,8 @@ class Store:
         path = self.path(kind, key)
         try:
             stored = _verified(path, names)
-            os.utime(path)  # last use, for zoo cache prune
+            with suppress(PermissionError):  # of a store that people share
+                os.utime(path)  # last use, for zoo cache prune
         except FileNotFoundError:
             return None
         except DamagedError:
@@ -140,20 +142,11 @@ class Store:
         folder = self.folder / "tmp"
         folder.mkdir(parents=True, exist_ok=True)
         self._sweep()
-        handle, temporary = tempfile.mkstemp(dir=folder, suffix=".tmp")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        write_atomically(path, content, scratch=folder)
 
     def _sweep(self) -> None:
         limit = time.time() - _STALE_SECONDS
-        for path in (self.folder / "tmp").glob("*.tmp"):
+        for path in (self.folder / "tmp").glob(".*.tmp*"):
             try:
                 if path.stat().st_mtime < limit:
                     path.unlink()

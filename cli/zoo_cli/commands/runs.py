@@ -158,8 +158,8 @@ def _against_truth(context: Context, ranking: Ranking, truth: dict[str, float]) 
         for name, values in columns.items()
         if None not in values
     ]
-    shown = [Column("by")] + [
-        Column(name, right=True, show="{:.3f}".format) for name in measured[0] if name != "by"
+    shown = [Column("by"), Column("models", right=True)] + [
+        Column(name, right=True, show="{:.3f}".format) for name in list(measured[0])[2:]
     ]
     context.output.rows(shown, measured, document={"schema_version": 1, "quality": measured})
     return ExitCode.DONE

@@ -163,7 +163,6 @@ class TestDeaths:
 class TestMachine:
     def test_there_is_a_core_and_some_memory(self):
         assert usable_cores() >= 1
-        assert usable_cores(7) == 7
         assert usable_memory() > 1 << 20
 
 

@@ -11,10 +11,8 @@ _CGROUP = Path("/sys/fs/cgroup")
 _GPU_NODES = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
 
 
-def usable_cores(wanted: int = 0) -> int:
-    """Give the cores this process may use, or as many as the person wants."""
-    if wanted > 0:
-        return wanted
+def usable_cores() -> int:
+    """Count the cores this process may use, within the container's share of time."""
     affinity = getattr(os, "sched_getaffinity", None)
     cores = len(affinity(0)) if affinity else os.cpu_count() or 1
     return max(1, min(cores, _quota()))

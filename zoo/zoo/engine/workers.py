@@ -89,7 +89,7 @@ class Workers:
         self._on_crash = on_crash
         self._threads = settings.threads
         self._memory = usable_memory()
-        cores = max(1, usable_cores(settings.jobs) // max(1, settings.threads))
+        cores = settings.jobs or usable_cores() // max(1, settings.threads)
         self.limit = max(1, min(cores, self._memory // (2 * WORKER_BYTES)))
         self._on_event = on_event
         self._inbox: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()

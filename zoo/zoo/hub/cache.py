@@ -80,7 +80,7 @@ class RepoCache:
 
     def remember(self, revision: str | None, commit: str) -> None:
         """Keep what a branch or tag stands for."""
-        from zoo.runs import write_atomically
+        from zoo.files import write_atomically
 
         if self.commit_of(revision) != commit:
             path = self.folder / "refs" / (revision or "main")

@@ -73,7 +73,7 @@ def recall(path: Path) -> Record | None:
 
 def remember(path: Path, record: Record) -> None:
     """Keep a record."""
-    from zoo.runs import write_atomically
+    from zoo.files import write_atomically
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

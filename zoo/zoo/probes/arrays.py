@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from zoo.errors import InputError
+from zoo.feature_files import read_npz
 from zoo.probes import checks
 from zoo.probes.build import choose, finish, task_of
 from zoo.probes.fingerprint import digest_rows
@@ -38,7 +38,7 @@ class ArraysLoader:
         """Read features and labels."""
         if options.text or options.image or options.split:
             raise InputError(f"{data!r} holds features: it has no texts, images or splits.")
-        arrays = read_arrays(Path(data).expanduser(), data)
+        arrays = read_npz(data)
         key = _label_key(arrays, options, data)
         features, found = _features(arrays, data), _labels(arrays, key, options, data)
         if len(features) != len(found.values):
@@ -64,24 +64,6 @@ class ArraysLoader:
             notes=(*found.notes, *checks.thin_notes(found)),
         )
         return finish(probe, digest_rows(features[index]))
-
-
-def read_arrays(path: Path, source: str) -> dict[str, npt.NDArray[Any]]:
-    """Read every array of an ``.npz``; never a pickle.
-
-    Raises:
-        InputError: it is damaged, or holds Python objects.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (OSError, EOFError, zipfile.BadZipFile, ValueError) as error:
-        if "allow_pickle" in str(error) and zipfile.is_zipfile(path):
-            raise InputError(
-                f"{source!r} holds Python objects, which can run code when they are read.",
-                "Save plain arrays: numbers, or strings with dtype=str.",
-            ) from error
-        raise InputError(f"{source!r} is no .npz file, or is damaged.", _RECIPE) from error
 
 
 def _label_key(arrays: dict[str, Any], options: ProbeOptions, source: str) -> str:

@@ -75,6 +75,8 @@ def _claim(columns: Columns, name: str) -> int:
 
 def _same(columns: Columns, first: str, second: str) -> bool:
     """Whether two columns say the same in other words: each value goes with one of the other."""
+    if features.is_list(columns.type(first)) or features.is_list(columns.type(second)):
+        return False
     pairs = columns.light.select([first, second]).group_by([first, second]).aggregate([]).num_rows
     return bool(pairs == columns.distinct(first) == columns.distinct(second))
 

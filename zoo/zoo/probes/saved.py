@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from zoo.errors import InputError
+from zoo.files import replacing
 from zoo.probes.files import RECORDED
 from zoo.probes.words import flag
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import pyarrow as pa
 
     from zoo.types.probe import Probe
@@ -49,29 +46,10 @@ def save(probe: Probe, target: Path, *, replace: bool = False) -> Path:
     if path.exists() and not replace:
         raise InputError(f"{str(path)!r} exists.", "Name another file, or add --yes.")
     write = _write_arrays if ending == ".npz" else _write_parquet
-    _atomically(path, lambda temporary: write(probe, temporary))
-    return path
-
-
-def _atomically(path: Path, write: Callable[[Path], None]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        write(temporary)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    with replacing(path) as temporary:
+        write(probe, temporary)
+    return path
 
 
 def _write_arrays(probe: Probe, path: Path) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import InputError
+from zoo.files import write_atomically
 from zoo.render import quantities, words
 from zoo.render.plots import interval_plot, layer_plot
 from zoo.render.table import (
@@ -63,18 +62,8 @@ def write_html(ranking: Ranking, path: Path | str) -> None:
     path = Path(path)
     page = html(ranking)
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
+        write_atomically(path, page.encode())
     except OSError as error:
-        raise InputError(f"the page {path} cannot be written: {error.strerror}.") from error
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(page)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o666 & ~_umask())
-        Path(temporary).replace(path)
-    except OSError as error:
-        Path(temporary).unlink(missing_ok=True)
         raise InputError(f"the page {path} cannot be written: {error.strerror}.") from error
 
 
@@ -92,9 +81,3 @@ def _table(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]]) -> dict
             for row in rows
         ],
     }
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

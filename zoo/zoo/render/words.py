@@ -54,6 +54,11 @@ def verdict(ranking: Ranking) -> str:
             f"No estimator tells {short(first.model)}, the first, from shuffled labels: "
             "take this order as a guess."
         )
+    if len(ranking.ranking) == 1:
+        return (
+            f"{short(first.model)} is the only one: its score compares it with shuffled labels, "
+            "not with other models."
+        )
     tied = _ties(ranking, first)
     if not tied:
         return f"Start from {short(first.model)}: it is ahead of every other model."

@@ -2,7 +2,7 @@
 
 A spec names its object as ``package.module:Class``; the module is imported on first use. The
 options of the object are the keyword parameters of its ``__init__``, so that
-``zoo plugins show logme`` and ``--set logme.max_iterations=20`` need no second declaration.
+``zoo plugins show logme`` and ``--set logme.refinements=30`` need no second declaration.
 """
 
 from __future__ import annotations
