@@ -4,9 +4,10 @@
 
 Every data set in DIR_OF_DATA_SETS is ranked on samples of its train split. The truth is what
 ``--truth DIR`` holds in ``<set>.csv`` (columns ``model`` and one of results); without it, it is
-measured here: a logistic regression (ridge for regression) on the penultimate features of the same
-train samples, and its accuracy (R2) on samples of the test split, which no ranking has seen. That is
-what the checkpoint is worth as a frozen feature extractor, not what fine-tuning would make of it.
+measured here: a logistic regression (ridge for regression) on the penultimate features of the
+same train samples, and its accuracy (R2) on samples of the test split, which no ranking has seen.
+That is what the checkpoint is worth as a frozen feature extractor, not what fine-tuning would make
+of it.
 """
 
 from __future__ import annotations

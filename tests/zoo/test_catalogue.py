@@ -77,11 +77,10 @@ def test_options_are_the_keyword_parameters_of_the_class(monkeypatch):
     thing = spec("thing", "zoo_test_things:Thing")
     assert list(options_of(Thing)) == ["size"]
     assert build(thing, {"size": 5}).size == 5
-    with pytest.raises(InputError, match="no option 'sise'. Options: size"):
+    with pytest.raises(InputError, match=r"no option 'sise'\. Options: size"):
         build(thing, {"sise": 5})
 
 
 def test_a_target_that_cannot_be_imported_names_itself():
     with pytest.raises(PluginError, match="cannot be loaded from nowhere:Thing"):
         build(spec("x", "nowhere:Thing"))
-

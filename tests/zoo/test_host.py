@@ -156,9 +156,7 @@ def test_a_stranger_cannot_replace_ours_by_taking_its_entry_point_name(tmp_path)
         info = tmp_path / f"{name}-1.0.dist-info"
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text(
-            f"[zoo.v1]\ntransferability = {name}_plugin\n"
-        )
+        (info / "entry_points.txt").write_text(f"[zoo.v1]\ntransferability = {name}_plugin\n")
     script = """
         from zoo.host import PluginHost
         host = PluginHost().discover()
