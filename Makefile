@@ -12,8 +12,10 @@ PINNED := pyproject.toml constraints.txt
 CALM := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE
 WORKERS ?= 2
 PYTEST ?=
+COG := $(BIN)/cog -I docs --verbosity=1
+GENERATED := docs/plugins.md $(wildcard docs/reference/*.md)
 
-.PHONY: demo test lint format types clean
+.PHONY: demo test lint format docs clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/base.stamp  ## Rank the packaged models on the packaged data, offline.
@@ -27,6 +29,11 @@ lint: $(VENV)/test.stamp  ## Style, types, import rules.
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(COG) --check $(GENERATED)
+
+docs: $(VENV)/test.stamp  ## Bring the generated parts of the documentation up to date.
+	$(COG) -r README.md $(GENERATED)
+	$(BIN)/python docs/generate.py
 
 format: $(VENV)/test.stamp  ## Let ruff lay out every file.
 	$(BIN)/ruff check --fix .
