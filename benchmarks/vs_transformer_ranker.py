@@ -91,8 +91,8 @@ def main() -> None:
     parser.add_argument("--encoder", type=Path, default=SHARED / "zoo" / "all-MiniLM-L6-v2")
     parser.add_argument("--samples", type=int, default=1000)
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--estimator", default="logme", help="of the peer: logme, hscore or knn")
-    parser.add_argument("--layers", default="lastlayer", help="of the peer")
+    parser.add_argument("--estimator", default="hscore", help="of the peer; its default")
+    parser.add_argument("--layers", default="layermean", help="of the peer; its default")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zoo.errors import InputError
 from zoo.labels import label_columns, stacked_columns, varies
 from zoo.types.score import Score
 
@@ -42,6 +43,8 @@ class LogME:
     """
 
     def __init__(self, *, refinements: int = 24) -> None:
+        if refinements < 0:
+            raise InputError(f"logme.refinements must be 0 or more, not {refinements}.")
         self.refinements = refinements
 
     def score(self, features: Features) -> Score:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zoo.errors import InputError
 from zoo.labels import label_columns, stacked_columns
 from zoo.types.score import Score
 
@@ -41,6 +42,10 @@ class RidgeLOO:
     """
 
     def __init__(self, *, penalties: int = 33, ridge: float | None = None) -> None:
+        if penalties < 1:
+            raise InputError(f"ridge_loo.penalties must be at least 1, not {penalties}.")
+        if ridge is not None and ridge <= 0:
+            raise InputError(f"ridge_loo.ridge must be above 0, not {ridge:g}.")
         self.penalties = penalties
         self.ridge = ridge
 
