@@ -67,8 +67,7 @@ class Context:
         code = int(code or ExitCode.DONE)
         host = self.__dict__.get("host")
         for failure in host.failures if host else ():
-            self.output.warn(f"plugin {failure.plugin} failed ({failure.stage}): {failure.error}")
-            self.output.hint(failure.hint)
+            self.output.failure(failure)
         if host and host.failures and code == ExitCode.DONE:
             code = ExitCode.PARTIAL
         return ExitCode.FAILED if code == ExitCode.PARTIAL and self.settings.strict else code

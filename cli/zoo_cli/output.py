@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from zoo.render.columns import Column, markdown_table, plain
+from zoo.render.words import short
 from zoo_cli.table import drop_columns, fits, rich_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from zoo.types.failure import Failure
 
 __all__ = ["Column", "Output", "mode_of"]
 
@@ -54,6 +57,7 @@ class Output:
         self.quiet = quiet
         self.wrote = False
         self._color = color
+        self._failures: list[Failure] = []
 
     @property
     def machine(self) -> bool:
@@ -129,6 +133,8 @@ class Output:
     def write(self, text: str) -> None:
         """Write data as it is; a reader that has gone ends the output quietly."""
         self.wrote = True
+        if sys.stdout is None:  # closed by the caller: nobody reads
+            return
         try:
             sys.stdout.write(encodable(text, sys.stdout))
             sys.stdout.flush()
@@ -152,6 +158,13 @@ class Output:
     def warn(self, text: str) -> None:
         """Say that something is not as it should be; never left out."""
         self._say(f"{self._styled('Warning:', 'yellow')} {text}")
+
+    def failure(self, failure: Failure) -> None:
+        """Warn of what failed, once, and say what to do."""
+        if failure not in self._failures:
+            self._failures.append(failure)
+            self.warn(short(str(failure)))
+            self.hint(failure.hint)
 
     def confirm(self, question: str, *, yes: bool) -> bool:
         """Ask, unless ``--yes``; without a terminal there is nobody to ask.
@@ -225,8 +238,13 @@ def _csv(columns: Sequence[Column], rows: list[Mapping[str, Any]]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, names or [column.name for column in columns], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
     return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    """Write a table or a list inside a CSV cell as JSON, not as Python."""
+    return _encode(value) if isinstance(value, (dict, list, tuple)) else value
 
 
 def _render(table: Any, width: int, *, color: bool) -> str:

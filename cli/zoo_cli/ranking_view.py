@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from zoo.render.table import ranking_columns, ranking_rows
-from zoo.render.words import agreement_line, data_line, exclusions_line, short, verdict
+from zoo.render.words import agreement_line, data_line, exclusions_line, verdict
 
 if TYPE_CHECKING:
     from zoo.types.ranking import Ranking
@@ -40,5 +40,4 @@ def _qualify(output: Output, ranking: Ranking) -> None:
     for warning in ranking.warnings:
         output.warn(warning)
     for failure in ranking.failures:
-        output.warn(short(str(failure)))
-        output.hint(failure.hint)
+        output.failure(failure)

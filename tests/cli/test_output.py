@@ -9,6 +9,7 @@ import click
 import msgspec
 import pytest
 
+from zoo.types.failure import Failure
 from zoo_cli.output import Column, Output, encodable, mode_of
 from zoo_cli.table import drop_columns
 
@@ -205,3 +206,21 @@ def test_nobody_is_asked_where_nobody_can_answer(monkeypatch):
     with pytest.raises(InputError, match="no terminal"):
         Output().confirm("Remove it?", yes=False)
     assert Output().confirm("Remove it?", yes=True)
+
+
+def test_a_table_inside_a_csv_cell_is_json(capsys):
+    Output(mode="csv").rows([Column("name")], [{"name": "a", "files": {"x": [1]}}], document={})
+    (row,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
+    assert json.loads(row["files"]) == {"x": [1]}
+
+
+def test_a_closed_standard_output_is_nobody_reading(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    Output(mode="quiet").line("a")
+
+
+def test_the_same_failure_is_told_once(capsys):
+    output = Output()
+    for _ in range(2):
+        output.failure(Failure(stage="plugin", error="no", hint="try", plugin="p:x"))
+    assert capsys.readouterr().err == "Warning: p:x (plugin): no\nHint: try\n"

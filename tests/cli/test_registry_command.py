@@ -54,8 +54,13 @@ def test_adding_a_folder_creates_the_file_and_infers_everything(zoo, work):
     assert (entry.modality, entry.library, entry.parameters) == ("image", "transformers", 12)
     assert set(entry.files) == {"config.json", "model.safetensors"}
     assert entry.tags == {"a": "b"}
-    assert zoo("models", "show", "../nets/good", "--registry", "team/zoo.json").code == 2
+    assert zoo("models", "show", "../nets/good", "--registry", "team/zoo.json").code == 0
     assert zoo("models", "show", "good", "--registry", "team/zoo.json").code == 0
+
+
+def test_adding_takes_a_folder_for_one_without_its_dot(zoo, work):
+    assert zoo("registry", "add", "nets/good", "--registry", "zoo.json").code == 0
+    assert refs(work / "zoo.json") == ["./nets/good"]
 
 
 def test_adding_again_takes_the_files_as_they_are_now(zoo, work):

@@ -8,6 +8,8 @@ import shutil
 import numpy as np
 import pytest
 
+from zoo.engine.machine import may_have_gpu
+
 
 def refused(zoo, *arguments, code=2, **options):
     done = zoo("recommend", *arguments, **options)
@@ -107,6 +109,13 @@ def test_a_page_that_cannot_be_written_is_found_out_before_the_work(zoo, photos,
     assert "does not exist" in error
 
 
+def test_a_run_that_goes_on_keeps_its_question(zoo):
+    error = refused(zoo, "--resume", "a1f3", "--seed", 3, "-m", "./other")
+    assert "--model, --seed would ask another one" in error
+
+
+@pytest.mark.skipif(may_have_gpu(), reason="there may be a GPU here")
 def test_a_refusal_leaves_no_run_behind(zoo, tmp_path):
     refused(zoo, tmp_path / "missing")
+    assert "there is no device 'cuda'" in refused(zoo, "--demo", "--device", "cuda")
     assert json.loads(zoo("runs", "list", "--json").stdout)["runs"] == []

@@ -80,6 +80,35 @@ def test_a_dry_run_says_what_it_would_do_and_leaves_nothing(zoo, photos, registr
     assert zoo("runs", "list", "-q").stdout == ""
 
 
+def test_no_model_is_started_after_the_budget(zoo, photos, registry):
+    done = recommend(zoo, photos, registry, "--budget", "0.001s")
+    assert done.code == 4, done.stderr
+    answer = done.json
+    assert answer["ranking"] == []
+    late = [each for each in answer["excluded"] if "--budget" in each["reason"]]
+    assert len(late) == 3
+    name = answer["run"]
+    assert zoo("recommend", "--resume", name, "--json").code == 4
+
+
+def test_a_plugin_that_breaks_at_the_very_end_is_listed(zoo, photos, checkpoints, tmp_path):
+    (tmp_path / "late.py").write_text(
+        "from zoo import hookimpl\n"
+        "@hookimpl\n"
+        "def zoo_ranking_ready(ranking):\n"
+        "    raise RuntimeError('too late')\n"
+    )
+    metadata = tmp_path / "late-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: late\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[zoo.v1]\nlate = late\n")
+    arguments = ("recommend", photos, "-m", checkpoints["resnet"], "--json")
+    done = zoo(*arguments, PYTHONPATH=str(tmp_path))
+    assert done.code == 3, done.stderr
+    assert [each["stage"] for each in done.json["failures"]] == ["zoo_ranking_ready"]
+    assert done.stderr.count("too late") == 1
+
+
 def test_the_python_api_gives_the_same(zoo, photos, checkpoints, monkeypatch):
     import zoo as package
 

@@ -77,6 +77,9 @@ def test_options_are_the_keyword_parameters_of_the_class(monkeypatch):
     thing = spec("thing", "zoo_test_things:Thing")
     assert list(options_of(Thing)) == ["size"]
     assert build(thing, {"size": 5}).size == 5
+    for wrong in ("five", 5.5, True):
+        with pytest.raises(InputError, match=r"thing\.size = .*Expected `int`"):
+            build(thing, {"size": wrong})
     with pytest.raises(InputError, match=r"no option 'sise'\. Options: size"):
         build(thing, {"sise": 5})
 

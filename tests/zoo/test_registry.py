@@ -203,6 +203,26 @@ def test_a_folder_keeps_the_text_and_gets_what_the_registry_knows(registry, tmp_
     assert absolute.entry.files == {}
 
 
+def test_a_folder_answers_to_the_text_that_rankings_print(registry, tmp_path):
+    candidate = candidate_for("./mine", registry, base=tmp_path)
+
+    assert candidate.model == "./mine"
+    assert candidate.folder == tmp_path / "zoo" / "mine"
+
+
+def test_a_folder_without_a_dot_is_not_guessed_to_be_one(registry, tmp_path):
+    with pytest.raises(InputError, match=r"'zoo/mine' could be the folder ./zoo/mine or") as caught:
+        candidate_for("zoo/mine", registry, base=tmp_path)
+    assert caught.value.hint == "Write ./zoo/mine for the folder, hub:zoo/mine for the Hub."
+    assert candidate_for("hub:zoo/mine", registry, base=tmp_path).model == "hub:zoo/mine"
+
+
+def test_the_folder_of_the_person_decides_where_a_registry_is_looked_for(tmp_path):
+    there = written(tmp_path / "registry.json")
+
+    assert find_registry("", tmp_path) == there
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from zoo.errors import InputError
+from zoo.errors import InputError, ZooError
 from zoo.runs import Request, find_run, list_runs, start_run
 
 
@@ -37,3 +37,24 @@ def test_a_run_that_was_killed_while_it_was_made_is_not_listed(tmp_path):
     (tmp_path / "runs" / ".new-dead").mkdir()
     (tmp_path / "runs" / "2026-01-01-dead").mkdir()
     assert len(list_runs(tmp_path)) == 1
+
+
+def test_a_damaged_run_is_listed_told_and_can_be_removed(tmp_path):
+    run = start_run(tmp_path, Request(data="photos"))
+    for name in ("state.json", "request.json", "ranking.json"):
+        (run.folder / name).write_text("{")
+    assert [each.info.state for each in list_runs(tmp_path)] == ["damaged"]
+    with pytest.raises(InputError, match=r"request\.json of run .* cannot be read") as caught:
+        _ = run.request
+    assert caught.value.hint == f"zoo runs remove {run.name}"
+    with pytest.raises(InputError, match=r"ranking\.json of run"):
+        _ = run.ranking
+    find_run(tmp_path, run.name).remove()
+    assert list_runs(tmp_path) == []
+
+
+def test_a_home_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "home").touch()
+    with pytest.raises(ZooError, match="runs cannot be kept in") as caught:
+        start_run(tmp_path / "home", Request(data="photos"))
+    assert "ZOO_HOME" in caught.value.hint

@@ -24,6 +24,14 @@ def test_pyproject_is_read_and_other_tools_tables_are_left_alone(tmp_path):
     assert resolve({}, tmp_path).settings.seed == 9
 
 
+def test_a_section_that_is_no_table_is_told(tmp_path):
+    (tmp_path / "pyproject.toml").write_text("[tool]\nzoo = 3\n")
+    with pytest.raises(InputError, match=r"tool\.zoo is no table"):
+        resolve({}, tmp_path)
+    (tmp_path / "pyproject.toml").write_text("tool = 3\n")
+    assert resolve({}, tmp_path).settings.seed == 0
+
+
 def test_a_broken_pyproject_of_somebody_else_does_not_stop_us(tmp_path):
     (tmp_path / "pyproject.toml").write_text("not toml [")
     assert resolve({}, tmp_path).settings.seed == 0
@@ -35,6 +43,9 @@ def test_a_broken_pyproject_of_somebody_else_does_not_stop_us(tmp_path):
         ("sede = 1", "Did you mean 'seed'?"),
         ("seed = 'x'", "setting 'seed'"),
         ("seed = [", "is not valid TOML"),
+        ("jobs = -1", "setting 'jobs'"),
+        ("threads = 0", "setting 'threads'"),
+        ("timeout = -1.0", "setting 'timeout'"),
     ],
 )
 def test_a_wrong_file_gets_one_sentence_that_names_it(tmp_path, text, sentence):

@@ -93,8 +93,12 @@ def _reason(entry: ModelEntry, probe: ProbeSummary, limits: Mapping[str, Any]) -
         return f"reads {entry.modality}, the data is {probe.modality}"
     limit = limits.get("max_size")
     if limit is not None and entry.bytes is not None and entry.bytes > limit:
-        return f"{entry.bytes / 1e6:.0f} MB, over --max-size {limit / 1e6:.0f} MB"
+        from zoo.render.quantities import size_text
+
+        return f"{size_text(entry.bytes)}, over --max-size {size_text(limit)}"
     licenses = limits.get("licenses") or ()
-    if licenses and entry.license is not None and entry.license not in licenses:
+    if entry.license is None:
+        return "its licence is not known" if licenses and limits.get("inspected") else ""
+    if licenses and entry.license.casefold() not in map(str.casefold, licenses):
         return f"licence {entry.license}, not {' or '.join(licenses)}"
     return ""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib
 import inspect
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+import msgspec
 
 from zoo.errors import InputError, PluginError, unknown_name
 from zoo.types.specs import (
@@ -106,16 +108,18 @@ class Catalogue:
 
 
 def build(spec: Spec, options: Mapping[str, Any] | None = None) -> Any:
-    """Import a spec's target and call it with options, which are checked by name first.
+    """Import a spec's target and call it with options, which are checked by name and type first.
 
     Raises:
         PluginError: the target cannot be imported.
-        InputError: an option it does not have.
+        InputError: an option it does not have, or a value that is none of its.
     """
     target = load_target(spec)
     known = options_of(target)
-    for name in options or {}:
-        if name not in known:
+    for name, value in (options or {}).items():
+        if name in known:
+            _check_value(spec, target, name, value)
+        else:
             listed = ", ".join(sorted(known)) or "none"
             raise InputError(
                 f"{spec.name!r} has no option {name!r}. Options: {listed}.",
@@ -141,6 +145,20 @@ def options_of(target: Any) -> dict[str, inspect.Parameter]:
     """Read the options of a spec's object: the keyword parameters of its ``__init__``."""
     parameters = inspect.signature(target).parameters.values()
     return {each.name: each for each in parameters if each.kind is each.KEYWORD_ONLY}
+
+
+def _check_value(spec: Spec, target: Any, name: str, value: Any) -> None:
+    """Refuse a plain value that the annotation rules out; other annotations are the plugin's."""
+    try:
+        kinds = get_type_hints(target.__init__ if inspect.isclass(target) else target)
+        msgspec.convert(value, kinds.get(name, Any))
+    except msgspec.ValidationError as error:
+        if type(value) in {str, int, float, bool, list, dict}:
+            raise InputError(
+                f"{spec.name}.{name} = {value!r}: {error}.", f"zoo plugins show {spec.name}"
+            ) from error
+    except (NameError, TypeError):  # known to type checkers only, or not to msgspec
+        return
 
 
 def _ours_first(claim: tuple[str, Any]) -> bool:

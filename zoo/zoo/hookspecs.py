@@ -125,7 +125,8 @@ def zoo_exclude_candidates(
 ) -> Mapping[str, str]:
     """Map the reference of each candidate to leave out to the reason, one short phrase.
 
-    ``limits`` holds what the person asked for: ``max_size`` in bytes, ``license``.
+    Asked twice, before and after the checkpoints were looked at. ``limits`` holds what the person
+    asked for, ``max_size`` in bytes and ``licenses``, and says with ``inspected`` which time it is.
     """
     return {}
 

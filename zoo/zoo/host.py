@@ -124,7 +124,8 @@ class PluginHost:
         failure = Failure.of(
             error, stage=stage, plugin=plugin, hint=f"zoo plugins check {plugin.partition(':')[0]}"
         )
-        self.failures.append(failure)
+        if failure not in self.failures:
+            self.failures.append(failure)
         return failure
 
     def refuse(self, message: str, *, plugin: str, stage: str) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,10 +18,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from zoo.engine import EstimatorJob, LocalEngine, ModelResult, ModelTask
-from zoo.engine.devices import check_device
-from zoo.engine.machine import usable_cores
+from zoo.engine.devices import check_device, choose_devices
+from zoo.engine.machine import may_have_gpu, usable_cores
 from zoo.errors import InputError, NotApplicable, ZooError
 from zoo.events import Event, Listener, ignore
+from zoo.host import PLUGIN_ERRORS
 from zoo.plan import choose_estimators, make_plan, source_of
 from zoo.probes import load, summary
 from zoo.ranking import ModelScores, rank
@@ -60,10 +62,16 @@ def prepare(request: Request, settings: Settings, catalogue: Catalogue) -> Prepa
             f"{request.data} holds features that somebody extracted, not images or texts.",
             f"zoo score {request.data} scores them.",
         )
-    check_device(settings.device)
+    _check_device(settings.device)
     cores = settings.jobs or usable_cores()
     plan = make_plan(request, summary(probe), settings, catalogue, cores)
     return Prepared(request=request, probe=probe, plan=plan)
+
+
+def _check_device(text: str) -> None:
+    """Refuse what this machine cannot have, without importing a framework to ask."""
+    if check_device(text).startswith("cuda") and not may_have_gpu():
+        choose_devices(text, 0)
 
 
 def _located(request: Request) -> str:
@@ -105,7 +113,8 @@ def recommend(
         for record in result.records:
             list(catalogue.host.call("zoo_score_recorded", record=record))
     list(catalogue.host.call("zoo_ranking_ready", ranking=ranking))
-    return ranking
+    late = tuple(each for each in catalogue.host.failures if each not in ranking.failures)
+    return msgspec.structs.replace(ranking, failures=(*ranking.failures, *late))
 
 
 @dataclass(kw_only=True)
@@ -119,7 +128,11 @@ class Measured:
 
 
 class _Measurement:
-    """Fetches and measures every planned model; downloads overlap with forward passes."""
+    """Fetches and measures every planned model; downloads overlap with forward passes.
+
+    With a budget, a model is handed to the engine only when a worker is free for it: the engine
+    finishes whatever it was given.
+    """
 
     def __init__(
         self, prepared: Prepared, settings: Settings, catalogue: Catalogue, on_event: Listener
@@ -127,57 +140,81 @@ class _Measurement:
         self.plan, self.request, self.probe = prepared.plan, prepared.request, prepared.probe
         self.settings, self.catalogue, self.on_event = settings, catalogue, on_event
         self.sources = open_sources(catalogue, settings, self._told)
-        self.interrupted = threading.Event()
+        self.stopped = threading.Event()
         self.jobs = estimator_jobs(self.request, self.plan, catalogue)
         self.measured = Measured()
         self.fetching: dict[Future[Checkpoint], PlannedModel] = {}
+        self.fetched: list[tuple[PlannedModel, Checkpoint]] = []
         self.running: dict[Future[ModelResult], PlannedModel] = {}
 
     def run(self, started: float) -> Measured:
-        deadline = started + self.request.budget if self.request.budget else float("inf")
+        deadline = started + self.request.budget if self.request.budget else None
         pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="fetch")
         try:
             with LocalEngine(self.settings, self.probe, self.on_event) as engine:
                 for planned in self.plan.models:
                     self.fetching[pool.submit(self._fetch, planned)] = planned
-                while self.fetching or self.running:
-                    pending: list[Future[Any]] = [*self.fetching, *self.running]
-                    done, _ = wait(pending, return_when=FIRST_COMPLETED)
-                    for future in done:
-                        self._advance(future, engine, late=time.monotonic() > deadline)
+                while self.fetching or self.fetched or self.running:
+                    self._step(engine, deadline)
         except BaseException:
-            self.interrupted.set()
+            self.stopped.set()
             raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
         return self.measured
 
+    def _step(self, engine: LocalEngine, deadline: float | None) -> None:
+        """Start what may be started, and take in whatever ends next."""
+        left = None if deadline is None else deadline - time.monotonic()
+        if left is not None and left <= 0:
+            self._leave_out_the_rest()
+            left = None
+        room = engine.workers.limit - len(self.running) if deadline else len(self.fetched)
+        for planned, checkpoint in self.fetched[: max(0, room)]:
+            self.running[engine.submit(self._task(planned, checkpoint))] = planned
+        del self.fetched[: max(0, room)]
+        pending: list[Future[Any]] = [*self.fetching, *self.running]
+        done, _ = wait(pending, timeout=left, return_when=FIRST_COMPLETED)
+        for future in done:
+            self._advance(future)
+
+    def _leave_out_the_rest(self) -> None:
+        """Start nothing more, and end the downloads: they go on where they stopped next time."""
+        self.stopped.set()
+        for future in self.fetching:
+            future.cancel()
+        waiting = [*self.fetching.values(), *(planned for planned, _ in self.fetched)]
+        reason = f"not reached within --budget {self.request.budget:g} s"
+        self.measured.unreached += [
+            Exclusion(model=planned.candidate.model, reason=reason)
+            for planned in self.plan.models
+            if planned in waiting
+        ]
+        self.fetching.clear()
+        self.fetched.clear()
+
     def _told(self, event: Event) -> None:
-        """Pass on what a download says; an interruption ends it here, to go on later."""
-        if self.interrupted.is_set():
+        """Pass on what a download says; an end of the run ends it here, to go on later."""
+        if self.stopped.is_set():
             raise ZooError("interrupted.")
         self.on_event(event)
 
     def _fetch(self, planned: PlannedModel) -> Checkpoint:
         return source_of(planned.candidate, self.sources).fetch(planned.candidate)
 
-    def _advance(self, future: Future[Any], engine: LocalEngine, *, late: bool) -> None:
+    def _advance(self, future: Future[Any]) -> None:
         if future in self.running:
             self._finish(self.running.pop(future), future.result())
             return
         planned = self.fetching.pop(future)
         model = planned.candidate.model
-        if late:
-            reason = f"not reached within --budget {self.request.budget:g} s"
-            self.measured.unreached.append(Exclusion(model=model, reason=reason))
-            return
         try:
             checkpoint = future.result()
         except Exception as error:  # noqa: BLE001 -- one checkpoint must not stop the others
             self._fail(Failure.of(error, stage="fetch", model=model))
             return
         self.measured.revisions[model] = checkpoint.entry.parsed.revision or checkpoint.digest
-        self.running[engine.submit(self._task(planned, checkpoint))] = planned
+        self.fetched.append((planned, checkpoint))
 
     def _task(self, planned: PlannedModel, checkpoint: Checkpoint) -> ModelTask:
         return ModelTask(
@@ -230,26 +267,31 @@ def estimator_jobs(request: Request, plan: Plan, catalogue: Catalogue) -> tuple[
 def prior_scores(plan: Plan, catalogue: Catalogue) -> dict[str, Score]:
     """Score every planned model by the data-free estimators, which see only its entry.
 
-    With several priors installed, the first in the catalogue is shown.
+    With several priors installed, the first in the catalogue is shown. One that breaks is a
+    failure of its plugin: the scores stand without it.
     """
-    specs = [spec for spec in catalogue.specs("estimator").values() if spec.data_free]
-    if not specs:
-        return {}
-    from zoo.catalogue import build
-
-    prior = build(specs[0])
+    name = next(
+        (name for name, spec in catalogue.specs("estimator").items() if spec.data_free), None
+    )
     scores: dict[str, Score] = {}
-    for planned in plan.models:
-        try:
-            scores[planned.candidate.model] = prior.score_entry(planned.candidate.entry)
-        except NotApplicable:
-            continue
+    if name is None:
+        return scores
+    try:
+        prior = catalogue.create("estimator", name)
+        for planned in plan.models:
+            with suppress(NotApplicable):
+                scores[planned.candidate.model] = prior.score_entry(planned.candidate.entry)
+    except PLUGIN_ERRORS as error:
+        plugin = catalogue.provided("estimator")[name].plugin
+        catalogue.host.refuse(f"{name}: {error}", plugin=plugin, stage="prior")
+        return {}
     return scores
 
 
 def _conclude(prepared: Prepared, measured: Measured, catalogue: Catalogue) -> Ranking:
     plan, probe = prepared.plan, prepared.probe
     entries = {each.candidate.model: each.candidate.entry for each in plan.models}
+    order: dict[str | None, int] = {name: place for place, name in enumerate(entries)}
     ranked = rank(
         [_scores(result, entries[model]) for model, result in measured.results.items()],
         samples=probe.samples,
@@ -265,14 +307,17 @@ def _conclude(prepared: Prepared, measured: Measured, catalogue: Catalogue) -> R
         excluded=(*plan.excluded, *measured.unreached),
         failures=(
             *plan.failures,
-            *measured.failures,
+            # In the order of the plan, whichever came first: the same run gives the same document.
+            *sorted(measured.failures, key=lambda each: order.get(each.model, -1)),
             *(_unranked(each) for each in ranked.unranked),
             *catalogue.host.failures,
         ),
         provenance=provenance_now(
             seed=prepared.request.probe.seed,
             device=", ".join(sorted({each.device for each in measured.results.values()})),
-            revisions=measured.revisions,
+            revisions={
+                name: measured.revisions[name] for name in order if name in measured.revisions
+            },
         ),
         warnings=ranked.warnings,
         agreement=ranked.agreement,

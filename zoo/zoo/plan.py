@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,15 +82,18 @@ def make_plan(
     """Decide who takes part, without fetching a weight.
 
     Raises:
-        InputError: an unknown model or runtime, or something wrong with the registry.
+        InputError: an unknown estimator, runtime or model, or something wrong with the registry.
         OfflineError: a model named with ``-m`` is not here and offline was asked for.
         NothingMatchedError: no candidate is left.
     """
+    estimators = choose_estimators(request, probe, catalogue)
+    if settings.runtime != "auto":
+        catalogue.spec("runtime", settings.runtime)
     registry, candidates = find_candidates(request, settings)
-    early, kept = _excluded(candidates, probe, request, catalogue)
+    early, kept = _excluded(candidates, probe, request, catalogue, inspected=False)
     known = open_sources(catalogue, settings)
     inspected, failures, missing = _inspect(kept, request, known)
-    late, kept = _excluded(inspected, probe, request, catalogue)
+    late, kept = _excluded(inspected, probe, request, catalogue, inspected=True)
     models, unopened = [], []
     for candidate in kept:
         spec = choose_runtime(candidate, probe, settings, catalogue)
@@ -101,14 +105,14 @@ def make_plan(
             models.append(_planned(candidate, spec, probe, known))
     excluded = (*early, *missing, *late, *unopened)
     if not models and not failures:
-        raise _nothing_left(excluded, registry)
+        raise _nothing_left(excluded, "" if request.models else registry)
     return Plan(
         probe=probe,
         registry=registry,
         models=tuple(models),
         excluded=excluded,
         failures=tuple(failures),
-        estimators=tuple(choose_estimators(request, probe, catalogue)),
+        estimators=tuple(estimators),
         jobs=jobs,
         device=settings.device,
     )
@@ -122,7 +126,7 @@ def find_candidates(request: Request, settings: Settings) -> tuple[str, list[Can
     explicit = request.registry or settings.registry
     if explicit:
         explicit = str(base / Path(explicit).expanduser())
-    path = find_registry(explicit)
+    path = find_registry(explicit, base)
     registry = load_registry(path)
     if request.models:
         candidates = [candidate_for(text, registry, base=base) for text in request.models]
@@ -199,20 +203,36 @@ def source_of(candidate: Candidate, known: dict[str, Source]) -> Source:
 
 
 def _trusted(candidate: Candidate, request: Request) -> Candidate:
-    trusted = candidate.model in request.trust_remote_code
+    from zoo.registry import answers
+
+    trusted = any(answers(candidate.entry, text) for text in request.trust_remote_code)
     return msgspec.structs.replace(candidate, trust_remote_code=trusted)
 
 
 def _excluded(
-    candidates: Sequence[Candidate], probe: ProbeSummary, request: Request, catalogue: Catalogue
+    candidates: Sequence[Candidate],
+    probe: ProbeSummary,
+    request: Request,
+    catalogue: Catalogue,
+    *,
+    inspected: bool,
 ) -> tuple[list[Exclusion], list[Candidate]]:
-    limits: dict[str, Any] = {"max_size": request.max_size, "licenses": request.licenses}
+    hook = "zoo_exclude_candidates"
+    limits: dict[str, Any] = {
+        "max_size": request.max_size,
+        "licenses": request.licenses,
+        "inspected": inspected,
+    }
     reasons: dict[str, str] = {}
-    for _, answer in catalogue.host.call(
-        "zoo_exclude_candidates", candidates=tuple(candidates), probe=probe, limits=limits
+    for plugin, answer in catalogue.host.call(
+        hook, candidates=tuple(candidates), probe=probe, limits=limits
     ):
+        if not isinstance(answer, Mapping):
+            message = f"{hook} returned {answer!r}, which maps no model to a reason."
+            catalogue.host.refuse(message, plugin=plugin, stage=hook)
+            continue
         for model, reason in answer.items():
-            reasons.setdefault(str(model), reason)
+            reasons.setdefault(str(model), str(reason))
     kept = [candidate for candidate in candidates if candidate.model not in reasons]
     out = [
         Exclusion(model=candidate.model, reason=reasons[candidate.model])
@@ -274,6 +294,7 @@ def _planned(
 
 
 def _nothing_left(excluded: Sequence[Exclusion], registry: str) -> ZooError:
+    """Say why; ``registry`` is empty where the person named the models."""
     missing = [each.model for each in excluded if each.reason == _NOT_HERE]
     if missing:
         return OfflineError(
@@ -287,7 +308,8 @@ def _nothing_left(excluded: Sequence[Exclusion], registry: str) -> ZooError:
         )
     listed = "; ".join(f"{each.model}: {each.reason}" for each in excluded[:3])
     more = f"; and {len(excluded) - 3} more" if len(excluded) > 3 else ""
+    hint = "zoo models list shows the registry; -m names a model that is not in it."
     return NothingMatchedError(
-        f"no model of {registry} is left ({listed}{more}).",
-        "zoo models list shows the registry; -m names a model that is not in it.",
+        f"no model{f' of {registry}' if registry else ''} is left ({listed}{more}).",
+        hint if registry else "zoo models list shows others.",
     )

@@ -112,8 +112,12 @@ def save_registry(registry: Registry) -> None:
     write_atomically(registry.path.absolute(), text.encode())
 
 
-def find_registry(explicit: str = "") -> Path:
+def find_registry(explicit: str = "", folder: Path | None = None) -> Path:
     """Choose the file: ``--registry``, ``ZOO_REGISTRY``, ``./registry.json``, the user's, ours.
+
+    Args:
+        explicit: what was asked for, if anything.
+        folder: where ``./registry.json`` is looked for; the working directory when None.
 
     Raises:
         RegistryError: the file that was asked for does not exist.
@@ -128,7 +132,7 @@ def find_registry(explicit: str = "") -> Path:
                 f"there is no registry {asked}.", f"zoo registry add ./folder --registry {asked}"
             )
         return path
-    for path in (Path(FILE_NAME), user_config_path("zoo") / FILE_NAME):
+    for path in ((folder or Path()) / FILE_NAME, user_config_path("zoo") / FILE_NAME):
         if path.is_file():
             return path
     return packaged_registry()
@@ -145,19 +149,28 @@ def candidate_for(text: str, registry: Registry | None, *, base: Path) -> Candid
 
     A registry entry answers to its reference, its reference without the revision, its name, and
     the last part of its name when no other entry has the same. Everything else is a reference of
-    its own. A folder keeps the text that the person typed.
+    its own. A folder keeps the text that the person typed, unless it is only found from the
+    registry's own folder, as rankings name it.
 
     Raises:
-        InputError: nothing answers to the text, several entries do, or the folder is missing.
+        InputError: nothing answers to the text, several entries or a folder without ``./`` do, or
+            the folder is missing.
     """
     here = str(base.absolute())
     known = find_entry(text, registry, base=base) if registry else None
     if _is_folder(text):
+        if registry and known and not _folder(text, base).is_dir():
+            return Candidate(entry=known, base=str(registry.base))
         _need_folder(text, base)
         entry = msgspec.structs.replace(known, ref=text) if known else ModelEntry(ref=text)
         return Candidate(entry=entry, base=here)
     if registry and known:
         return Candidate(entry=known, base=str(registry.base))
+    if text and _folder(text, base).is_dir():
+        raise InputError(
+            f"{text!r} could be the folder ./{text} or a model of the Hub.",
+            f"Write ./{text} for the folder, hub:{text} for the Hub.",
+        )
     if "/" not in text and ":" not in text:
         raise unknown_model(text, registry.entries if registry else ())
     return Candidate(entry=ModelEntry(ref=str(ModelRef.parse(text))), base=here)
@@ -170,14 +183,14 @@ def find_entry(text: str, registry: Registry, *, base: Path) -> ModelEntry | Non
         InputError: several entries answer.
     """
     if _is_folder(text):
-        wanted = (base / Path(text).expanduser()).resolve()
+        wanted = _folder(text, base).resolve()
         for candidate in registry.candidates():
             if candidate.folder and candidate.folder.resolve() == wanted:
                 return candidate.entry
     exact = next((entry for entry in registry.entries if entry.ref == text), None)
     if exact or _is_folder(text):
         return exact
-    found = [entry for entry in registry.entries if _answers(entry, text)]
+    found = [entry for entry in registry.entries if answers(entry, text)]
     if len(found) > 1:
         listed = ", ".join(entry.ref for entry in found)
         raise InputError(f"{text!r} could be any of {listed}.", "Type the whole reference.")
@@ -210,8 +223,12 @@ def _is_folder(text: str) -> bool:
     return text.startswith((".", "/", "~"))
 
 
+def _folder(text: str, base: Path) -> Path:
+    return base / Path(text).expanduser()
+
+
 def _need_folder(text: str, base: Path) -> None:
-    folder = base / Path(text).expanduser()
+    folder = _folder(text, base)
     if not folder.is_dir():
         kind = "is a file, not a folder" if folder.exists() else "does not exist"
         raise InputError(
@@ -220,7 +237,8 @@ def _need_folder(text: str, base: Path) -> None:
         )
 
 
-def _answers(entry: ModelEntry, text: str) -> bool:
+def answers(entry: ModelEntry, text: str) -> bool:
+    """Whether a text means an entry: its reference, with or without the revision, or its name."""
     ref = entry.parsed
     if text in {ref.name, ref.name.rstrip("/").rpartition("/")[2]}:
         return True

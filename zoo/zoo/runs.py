@@ -7,16 +7,17 @@ import shutil
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from zoo.errors import InputError, unknown_name
+from zoo.errors import InputError, ZooError, unknown_name
 from zoo.files import write_atomically
 from zoo.types.protocols import ProbeOptions
 from zoo.types.ranking import Ranking
 
-RunState = Literal["running", "done", "interrupted", "failed"]
+RunState = Literal["running", "done", "interrupted", "failed", "damaged"]
+T = TypeVar("T")
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,21 +81,22 @@ class Run:
     @property
     def request(self) -> Request:
         """What was asked."""
-        return msgspec.json.decode((self.folder / "request.json").read_bytes(), type=Request)
+        return self._read("request.json", Request)
 
     @property
     def ranking(self) -> Ranking | None:
         """What came out, or None."""
-        try:
-            raw = (self.folder / "ranking.json").read_bytes()
-        except FileNotFoundError:
+        if not (self.folder / "ranking.json").exists():
             return None
-        return msgspec.json.decode(raw, type=Ranking)
+        return self._read("ranking.json", Ranking)
 
     @property
     def info(self) -> RunInfo:
         """State and leader, for a list."""
-        return msgspec.json.decode((self.folder / "state.json").read_bytes(), type=RunInfo)
+        try:
+            return self._read("state.json", RunInfo)
+        except InputError:
+            return RunInfo(run=self.name, state="damaged", started=self.name[:10], data="")
 
     def mark(self, state: RunState, ranking: Ranking | None = None) -> None:
         """Record how the run stands; the ranking is written before the state that announces it."""
@@ -105,19 +107,38 @@ class Run:
             info = msgspec.structs.replace(info, models=len(ranking.ranking), leader=leader)
         write_atomically(self.folder / "state.json", msgspec.json.encode(info))
 
+    def _read(self, name: str, kind: type[T]) -> T:
+        try:
+            return msgspec.json.decode((self.folder / name).read_bytes(), type=kind)
+        except (OSError, msgspec.DecodeError) as error:
+            raise InputError(
+                f"{name} of run {self.name} cannot be read: {error}.",
+                f"zoo runs remove {self.name}",
+            ) from error
+
     def remove(self) -> None:
         """Delete the run; features and scores stay in the store."""
         shutil.rmtree(self.folder)
 
 
 def start_run(home: Path, request: Request) -> Run:
-    """Make the folder of a new run; it appears complete or not at all."""
+    """Make the folder of a new run; it appears complete or not at all.
+
+    Raises:
+        ZooError: nothing can be written there.
+    """
     now = datetime.now(UTC)
     runs = home / "runs"
-    runs.mkdir(parents=True, exist_ok=True)
     while True:
         run = Run(runs / f"{now:%Y-%m-%d}-{secrets.token_hex(2)}")
-        building = Path(tempfile.mkdtemp(prefix=".new-", dir=runs))
+        try:
+            runs.mkdir(parents=True, exist_ok=True)
+            building = Path(tempfile.mkdtemp(prefix=".new-", dir=runs))
+        except OSError as error:
+            raise ZooError(
+                f"runs cannot be kept in {runs}: {error.strerror}.",
+                "Name a folder that can be written with ZOO_HOME.",
+            ) from error
         (building / "request.json").write_bytes(msgspec.json.encode(request))
         info = RunInfo(
             run=run.name,
@@ -138,7 +159,7 @@ def start_run(home: Path, request: Request) -> Run:
 
 def list_runs(home: Path) -> list[Run]:
     """Every run, newest first."""
-    folders = [each for each in (home / "runs").glob("[0-9]*") if (each / "state.json").exists()]
+    folders = [each for each in (home / "runs").glob("[0-9]*") if (each / "request.json").exists()]
     return [Run(each) for each in sorted(folders, key=_started, reverse=True)]
 
 

@@ -81,8 +81,11 @@ def score_layer(
         except NotApplicable as error:
             records.append(_dash(features, spec, error.message))
         except PLUGIN_ERRORS as error:
+            hint = f"zoo plugins show {spec.name}"
             failures.append(
-                Failure.of(error, stage=f"score {spec.name}", model=features.model or None)
+                Failure.of(
+                    error, stage=f"score {spec.name}", model=features.model or None, hint=hint
+                )
             )
     return records, failures
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from zoo.errors import InputError, unknown_name
 
 FILE_NAME = "zoo.toml"
+
+Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,14 +40,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     registry: str = ""
     device: str = "auto"
     runtime: str = "auto"
-    jobs: int = 0
-    threads: int = 1
+    jobs: Count = 0
+    threads: Annotated[int, msgspec.Meta(ge=1)] = 1
     offline: bool = False
     probe_size: int = 1000
     seed: int = 0
-    permutations: int = 50
-    folds: int = 10
-    timeout: float = 0.0
+    permutations: Count = 50
+    folds: Count = 10
+    timeout: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     disable_plugins: tuple[str, ...] = ()
     strict: bool = False
 
@@ -100,9 +102,11 @@ def _from_file(folder: Path) -> dict[str, tuple[Any, str]]:
                 continue
             raise InputError(f"{path} is not valid TOML: {error}.") from error
         for name in section:
-            table = table.get(name, {})
+            table = table.get(name, {}) if isinstance(table, dict) else {}
         if not table and section:
             continue
+        if not isinstance(table, dict):
+            raise InputError(f"{path}: {'.'.join(section)} is no table of settings.", "[tool.zoo]")
         for name in table:
             if name not in Settings.__struct_fields__:
                 unknown = unknown_name("setting", name, Settings.__struct_fields__)

@@ -114,8 +114,10 @@ def list_(
 @options.registry
 def show(context: Context, *, model: str) -> int:
     """Look at a model without downloading a weight, and show every fact."""
+    from zoo.plan import source_of
+
     (candidate,) = _candidates(context, (model,))
-    source = _sources(context)[candidate.entry.parsed.source]
+    source = source_of(candidate, _sources(context))
     entry = source.inspect(candidate)
     missing = source.missing_bytes(msgspec.structs.replace(candidate, entry=entry))
     document = {"schema_version": 1, **_row(entry), "missing_bytes": missing}

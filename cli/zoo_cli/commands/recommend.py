@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from zoo.errors import ExitCode, InputError
 from zoo_cli import options
@@ -20,6 +21,14 @@ if TYPE_CHECKING:
     from zoo.runs import Request, Run
     from zoo.types import ProbeOptions, Ranking
     from zoo_cli.context import Context
+
+
+#: Options that make up the question, which ``--resume`` takes from the run.
+_QUESTION = frozenset(
+    ("registry", "models", "estimators", "assignments", "task", "label", "text", "image", "split")
+) | frozenset(
+    ("probe_size", "seed", "layers", "max_size", "licenses", "budget", "trust_remote_code")
+) | {"permutations", "folds"}  # fmt: skip
 
 
 @zoo_command(
@@ -112,6 +121,8 @@ def recommend(
 
     if sum((data is not None, demo, resume is not None)) != 1:
         raise click.UsageError("Give DATA, --demo or --resume RUN: one of them.")
+    if resume is not None:
+        _refuse_new_question()
     _check_page(html_path)
     home = context.settings.folder
     run = find_run(home, resume) if resume is not None else None
@@ -183,6 +194,23 @@ def _request(
         max_size=None if max_size is None else int(max_size),
         **rest,
     )
+
+
+def _refuse_new_question() -> None:
+    """A run that goes on answers its own question; an option that would change it is a mistake."""
+    given = click.get_current_context()
+    typed = [
+        parameter
+        for parameter in given.command.params
+        if isinstance(parameter, click.Option)
+        and parameter.name in _QUESTION
+        and given.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE
+    ]
+    if typed:
+        listed = ", ".join(parameter.opts[-1] for parameter in typed)
+        raise click.UsageError(
+            f"--resume goes on with the question of that run; {listed} would ask another one."
+        )
 
 
 def _resume_command(context: Context, run: Run) -> str:

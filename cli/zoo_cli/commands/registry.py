@@ -76,6 +76,7 @@ def add(context: Context, *, models: tuple[str, ...], tags: dict[str, str]) -> i
 
     path = _target(context)
     known = load_registry(path) if path.exists() else Registry(path=path)
+    models = tuple(_with_dot(text) for text in models)
     candidates = [candidate_for(text, None, base=Path.cwd()) for text in models]
     with listening(context, models=len(models)) as listener:
         sources = open_sources(context.catalogue, context.settings, listener)
@@ -229,6 +230,12 @@ def _existing(context: Context) -> Path:
     from zoo.registry import find_registry
 
     return find_registry(context.settings.registry)
+
+
+def _with_dot(text: str) -> str:
+    """Write a folder as one: here a checkpoint of the Hub says ``hub:``."""
+    plain = not text.startswith((".", "/", "~")) and ":" not in text
+    return f"./{text}" if plain and Path(text).is_dir() else text
 
 
 def _relative(entry: ModelEntry, path: Path) -> str:

@@ -120,10 +120,11 @@ def read_truth(path: Path) -> dict[str, float]:
 
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
-    columns = list(rows[0]) if rows else []
+            rows = list(csv.DictReader(file, restkey="more values than columns", restval=""))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{path} cannot be read: {reason}.") from error
+    columns = list(dict.fromkeys(name for row in rows for name in row))
     results = [name for name in columns if name != "model"]
     if "model" not in columns or len(results) != 1:
         listed = ", ".join(columns) or "none"

@@ -234,7 +234,7 @@ def test_a_network_fed_with_the_wrong_modality_is_a_checkpoint_error(runtime, ti
 
 def test_weights_larger_than_memory_are_refused_before_they_are_read(runtime, broken, monkeypatch):
     monkeypatch.setattr(devices, "available_memory", lambda: 1000)
-    with pytest.raises(OutOfMemoryError, match=r"needs .* GB for its weights") as error:
+    with pytest.raises(OutOfMemoryError, match=r"needs .* GB of memory for its weights") as error:
         runtime.open(broken, IMAGE)
     assert error.value.hint
 

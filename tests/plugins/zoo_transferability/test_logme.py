@@ -10,6 +10,7 @@ from scipy.linalg import qr
 from scipy.stats import multivariate_normal
 
 from zoo.checks import check_features
+from zoo.errors import InputError
 from zoo.labels import groups, label_columns, shuffled, stratified_folds
 from zoo.types import Features
 from zoo_transferability.logme import LogME, _Evidence, maximise
@@ -147,3 +148,8 @@ def test_constant_features_give_the_null_model():
     variance = 0.5
     expected = -0.5 * np.log(2 * np.pi * np.e * variance)
     assert LogME().score(features).value >= expected - 1e-9
+
+
+def test_fewer_refinements_than_none_are_refused():
+    with pytest.raises(InputError, match=r"logme\.refinements"):
+        LogME(refinements=-1)

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from zoo.errors import InputError
 from zoo.labels import groups, label_columns, shuffled, stratified_folds
 from zoo.types import Features
 from zoo_transferability.ridge_loo import RidgeLOO, left_out
@@ -93,3 +94,9 @@ def test_one_target_of_large_units_does_not_decide_the_penalty(make_features):
     features = make_features(task="regression")
     scaled = features.with_labels(features.labels * np.array([1.0, 1e6]))
     assert RidgeLOO().score(scaled).value == pytest.approx(RidgeLOO().score(features).value)
+
+
+@pytest.mark.parametrize("options", [{"penalties": 0}, {"ridge": 0.0}, {"ridge": -1.0}])
+def test_an_option_out_of_range_is_named(options):
+    with pytest.raises(InputError, match=f"ridge_loo.{next(iter(options))}"):
+        RidgeLOO(**options)

@@ -369,7 +369,9 @@ def test_a_ragged_line_is_named(refused, write):
 
 
 def test_a_broken_json_line_is_named(refused, write):
-    assert "cannot be read as JSONL" in refused(write("a.jsonl", '{"text":"a"}\n{"text":\n'))
+    assert "cannot be read as JSONL: line 2: " in refused(
+        write("a.jsonl", '{"text":"a"}\n{"text":\n')
+    )
     assert "no list of objects" in refused(write("a.json", "[1,2]"))
 
 

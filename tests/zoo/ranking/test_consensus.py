@@ -117,11 +117,18 @@ def test_one_certain_estimator_does_not_outvote_three_doubtful_ones():
     assert contest.tied()[0, 1]
 
 
-def test_without_folds_values_are_taken_at_their_word():
+def test_without_folds_there_is_an_order_and_no_certainty():
     contest = Contest(np.array([[3.0, 1.0, 1.0]]), np.empty((1, 3, 0)))
     assert contest.scores == pytest.approx([1.0, 0.25, 0.25])
-    assert contest.intervals()[0] == pytest.approx((1.0, 1.0))
-    assert contest.tied().tolist() == [[0, 0, 0], [0, 0, 1], [0, 1, 0]]
+    assert contest.intervals() == [(0.0, 1.0)] * 3
+    assert contest.tied().tolist() == [[0, 1, 1], [1, 0, 1], [1, 1, 0]]
+
+
+def test_an_estimator_without_folds_decides_no_tie():
+    noise = np.random.default_rng(0).standard_normal((1, 2, 10))
+    values = np.array([[1.0, 0.0], [0.1, 0.0]])
+    folds = np.concatenate([np.full((1, 2, 10), np.nan), values[1:, :, None] + noise])
+    assert Contest(values, folds).tied()[0, 1]
 
 
 def test_candidates_that_share_no_estimator_are_even():

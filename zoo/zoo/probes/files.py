@@ -187,7 +187,20 @@ def _json_lines(data: bytes) -> pa.Table:
     from pyarrow import json as reader
 
     options = reader.ReadOptions(block_size=min(len(data) + 1, _BLOCK))
-    return reader.read_json(pa.BufferReader(data), read_options=options)
+    try:
+        return reader.read_json(pa.BufferReader(data), read_options=options)
+    except pa.ArrowInvalid as error:
+        raise pa.ArrowInvalid(_first_fault(data) or str(error)) from error
+
+
+def _first_fault(data: bytes) -> str:
+    """Find the first line that is no JSON, which Arrow counts from zero; empty if all are."""
+    for number, line in enumerate(data.split(b"\n"), start=1):
+        try:
+            json.loads(line.strip() or b"{}")
+        except json.JSONDecodeError as error:
+            return f"line {number}: {error.msg}"
+    return ""
 
 
 def _objects(path: Path, found: Any) -> pa.Table:

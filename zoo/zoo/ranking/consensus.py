@@ -94,9 +94,12 @@ class Contest:
         return share_intervals(self.scores, self.fold_scores)
 
     def tied(self) -> npt.NDArray[np.bool_]:
-        """Tell which pairs show no clear difference, (n, n); estimators weigh the same."""
+        """Tell which pairs show no clear difference, (n, n); estimators weigh the same.
+
+        A difference whose error is not known shows nothing.
+        """
         differences = self._differences(self.values)
-        comparable = ~np.isnan(differences)
+        comparable = ~np.isnan(differences) & ~np.isnan(self.errors)
         mean = np.where(comparable, differences, 0.0).sum(axis=0) / np.maximum(
             comparable.sum(axis=0), 1
         )
@@ -115,7 +118,7 @@ class Contest:
         return shares
 
     def _differences(self, values: Array) -> Array:
-        """Differences in standard errors, (E, n, n); infinite certainty where none is known."""
+        """Differences in standard errors, (E, n, n); the sign alone where no error is known."""
         gaps = values[:, :, None] - values[:, None, :]
         scale = np.fmax(np.abs(values[:, :, None]), np.abs(values[:, None, :]))
         gaps = np.where(np.abs(gaps) <= 1e-12 * scale, 0.0, gaps)
@@ -154,9 +157,12 @@ def against_null(records: Mapping[str, ScoreRecord]) -> tuple[float, tuple[float
 
 
 def share_intervals(shares: Array, folds: Array) -> list[tuple[float, float]]:
-    """Turn shares (n,) and their fold values (K, n) into intervals inside [0, 1]."""
+    """Turn shares (n,) and their fold values (K, n) into intervals inside [0, 1].
+
+    With fewer than two folds nothing is known of the spread: anything is possible.
+    """
     if len(folds) < 2:
-        return [(float(share), float(share)) for share in shares]
+        return [(0.0, 1.0)] * len(shares)
     half = NORMAL_95 * standard_error(folds.T)
     low, high = np.clip(shares - half, 0.0, 1.0), np.clip(shares + half, 0.0, 1.0)
     return list(zip(low.tolist(), high.tolist(), strict=True))

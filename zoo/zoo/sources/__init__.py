@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from zoo.catalogue import load_target, options_of
 from zoo.events import Listener, ignore
+from zoo.host import PLUGIN_ERRORS
+from zoo.types.failure import Failure
 
 if TYPE_CHECKING:
     from zoo.catalogue import Catalogue
@@ -18,13 +20,18 @@ def open_sources(
 ) -> dict[str, Source]:
     """Build every source once, by scheme.
 
-    A source gets ``home``, ``offline`` and ``on_event`` where it has such an option.
+    A source gets ``home``, ``offline`` and ``on_event`` where it has such an option. One that
+    cannot be built is a failure of its plugin, and the others go on.
     """
     offers = {"home": str(settings.folder), "offline": settings.offline or None}
     sources: dict[str, Source] = {}
-    for name, spec in catalogue.specs("source").items():
-        target = load_target(spec)
+    for name, provided in catalogue.provided("source").items():
         options = {"on_event": on_event, **offers}
-        known = options_of(target)
-        sources[name] = target(**{key: value for key, value in options.items() if key in known})
+        try:
+            target = load_target(provided.spec)
+            known = options_of(target)
+            sources[name] = target(**{key: value for key, value in options.items() if key in known})
+        except PLUGIN_ERRORS as error:
+            message = f"the source {name!r} cannot be used: {Failure.of(error, stage='').error}"
+            catalogue.host.refuse(message, plugin=provided.plugin, stage="zoo_sources")
     return sources

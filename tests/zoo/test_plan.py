@@ -1,0 +1,102 @@
+"""Who takes part, decided before a weight is fetched."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from zoo import hookimpl
+from zoo.builtin import zoo_exclude_candidates
+from zoo.catalogue import Catalogue
+from zoo.errors import NothingMatchedError, UnknownNameError
+from zoo.host import PluginHost
+from zoo.plan import find_candidates, make_plan
+from zoo.runs import Request
+from zoo.settings import Settings
+from zoo.types.model import Candidate, ModelEntry
+from zoo.types.ranking import ProbeSummary
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.fixture(scope="module")
+def catalogue():
+    return Catalogue(PluginHost().discover())
+
+
+@pytest.fixture
+def probe():
+    return ProbeSummary(
+        name="x",
+        source="x",
+        task="classification",
+        modality="image",
+        samples=10,
+        classes=2,
+        fingerprint="0" * 64,
+        seed=0,
+        rows=10,
+    )
+
+
+def plan(catalogue, probe, tmp_path, **question):
+    settings = Settings(home=str(tmp_path / "home"), offline=True)
+    request = Request(data="x", folder=str(tmp_path), **question)
+    return make_plan(request, probe, settings, catalogue, jobs=1)
+
+
+def test_a_wrong_name_is_told_before_anything_is_looked_at(catalogue, probe, tmp_path):
+    with pytest.raises(UnknownNameError, match="Did you mean 'logme'"):
+        plan(catalogue, probe, tmp_path, estimators=("logmee",), registry="missing.json")
+
+
+def test_the_registry_of_the_person_s_folder_is_read_from_wherever_a_run_goes_on(tmp_path):
+    there = tmp_path / "registry.json"
+    there.write_text(json.dumps({"models": [{"ref": "hub:org/net"}]}))
+    path, candidates = find_candidates(Request(data="x", folder=str(tmp_path)), Settings())
+    assert path == str(there)
+    assert [each.model for each in candidates] == ["hub:org/net"]
+
+
+@pytest.mark.parametrize("text", ["org/net", "hub:org/net", f"hub:org/net@{COMMIT}"])
+def test_trust_is_given_by_any_name_of_the_model_and_to_no_other(tmp_path, text):
+    models = [{"ref": f"hub:org/net@{COMMIT}"}, {"ref": "hub:org/other"}]
+    (tmp_path / "registry.json").write_text(json.dumps({"models": models}))
+    request = Request(data="x", folder=str(tmp_path), trust_remote_code=(text,))
+    _, candidates = find_candidates(request, Settings())
+    assert [each.trust_remote_code for each in candidates] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("licence", "inspected", "kept"),
+    [("MIT", False, True), ("gpl-3.0", False, False), (None, False, True), (None, True, False)],
+)
+def test_a_licence_that_is_not_known_after_inspection_is_none_of_those(
+    probe, licence, inspected, kept
+):
+    candidate = Candidate(entry=ModelEntry(ref="hub:org/net", license=licence), base="/")
+    limits = {"licenses": ("mit", "apache-2.0"), "inspected": inspected}
+    assert (not zoo_exclude_candidates((candidate,), probe, limits)) is kept
+
+
+def test_a_plugin_that_excludes_nonsense_is_refused_and_the_plan_goes_on(probe, tmp_path):
+    class Stranger:
+        @hookimpl
+        def zoo_exclude_candidates(self, candidates):
+            return [each.model for each in candidates]
+
+    host = PluginHost().discover()
+    host.register(Stranger(), name="stranger:x")
+    catalogue = Catalogue(host)
+    found = plan(catalogue, probe, tmp_path, models=("embedded:vit-digit-parity",))
+    assert [each.candidate.model for each in found.models] == ["embedded:vit-digit-parity"]
+    (failure,) = host.failures
+    assert (failure.plugin, failure.stage) == ("stranger:x", "zoo_exclude_candidates")
+
+
+def test_nothing_left_of_named_models_blames_no_registry(catalogue, probe, tmp_path):
+    with pytest.raises(NothingMatchedError) as caught:
+        plan(catalogue, probe, tmp_path, models=("embedded:vit-digit-parity",), max_size=100)
+    message = caught.value.message
+    assert message.startswith("no model is left (embedded:vit-digit-parity: 335 kB, over")
