@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from zoo.engine.deaths import explain
 from zoo.engine.devices import check_device, choose_devices
-from zoo.engine.extract import Extraction, Layer, describe, extract
+from zoo.engine.extract import LOGITS, Extraction, Layer, describe, extract, last_alive
 from zoo.engine.inputs import pack, shards, unpack
 from zoo.engine.keys import features_key, labels_digest, score_key
 from zoo.engine.machine import usable_cores, usable_memory
@@ -233,3 +233,18 @@ class TestExtract:
         assert [layer.name for layer in extraction.scored("last")] == ["late"]
         assert [layer.name for layer in extraction.scored("all")] == ["early", "late"]
         assert [tap.name for tap in extraction.taps] == ["early", "late"]
+
+
+@pytest.mark.parametrize(
+    ("dead", "chosen"), [((), "head"), (("head",), "late"), (("late", "head"), "early")]
+)
+def test_a_layer_of_zeros_is_no_place_to_cut(dead, chosen):
+    names = ["early", "late", "head", LOGITS]
+    tensors = {name: np.full((4, 3), float(name not in dead), np.float32) for name in names}
+    assert last_alive(describe(tensors, names), "head") == chosen
+
+
+def test_a_network_of_zeros_keeps_its_default_layer():
+    names = ["early", "head"]
+    tensors = {name: np.zeros((4, 3), np.float32) for name in names}
+    assert last_alive(describe(tensors, names), "head") == "head"

@@ -29,12 +29,14 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
         dimension: width D of the pooled vector.
         broken: how many samples have a value that is not finite.
         first: the first of them.
+        dead: every value is zero: the checkpoint never trained this layer.
     """
 
     name: str
     dimension: int
     broken: int = 0
     first: int = 0
+    dead: bool = False
 
     @property
     def problem(self) -> str:
@@ -119,7 +121,7 @@ def extract(
 def describe(
     tensors: Mapping[str, npt.NDArray[np.float32]], names: Sequence[str]
 ) -> tuple[Layer, ...]:
-    """Measure each tap and count what is not finite."""
+    """Measure each tap: its width, what is not finite, whether it is dead."""
     layers = []
     for name in names:
         broken = np.flatnonzero(~np.isfinite(tensors[name]).all(axis=1))
@@ -129,9 +131,22 @@ def describe(
                 dimension=tensors[name].shape[1],
                 broken=len(broken),
                 first=int(broken[0]) if len(broken) else 0,
+                dead=not tensors[name].any(),
             )
         )
     return tuple(layers)
+
+
+def last_alive(layers: Sequence[Layer], default: str) -> str:
+    """Give the default layer, or the last one before it that is not dead.
+
+    The converted backbone of a segmentation network may end in a layer that only its classifier
+    had: all zeros, while everything below is as good as in any other backbone.
+    """
+    names = [layer.name for layer in layers]
+    before = layers[: names.index(default) + 1] if default in names else layers
+    alive = [layer.name for layer in before if not layer.dead and layer.name != LOGITS]
+    return alive[-1] if alive else default
 
 
 def _collect(

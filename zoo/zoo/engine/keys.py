@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from zoo.types.probe import Probe
 
 #: Raised when the layout of the files changes.
-_FORMAT = 1
+_FORMAT = 2
 DTYPE = "float32"
 _SCORING = ("zoo.scoring", "zoo.factorisation", "zoo.labels", "zoo.checks")
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from zoo.catalogue import build
-from zoo.engine.extract import LOGITS, Extraction, describe, extract
+from zoo.engine.extract import LOGITS, Extraction, describe, extract, last_alive
 from zoo.engine.inputs import pack, unpack
 from zoo.engine.jobs import ExtractDone, ScoreDone, ShardDone
 from zoo.engine.keys import extraction_key, known_records, score_key
@@ -148,9 +148,10 @@ def _run(store: Store, job: ExtractJob, inputs: list[Any]) -> ExtractDone:
     load_seconds = time.perf_counter() - started
     with closing(opened) as backbone:
         tensors, forward_seconds = extract(backbone, inputs, _progress(model, len(inputs)))
+        layers = describe(tensors, [tap.name for tap in backbone.taps])
         extraction = Extraction(
-            layers=describe(tensors, [tap.name for tap in backbone.taps]),
-            default_layer=backbone.default_tap,
+            layers=layers,
+            default_layer=last_alive(layers, backbone.default_tap),
             prepare_seconds=job.prepare_seconds,
             load_seconds=load_seconds,
             forward_seconds=forward_seconds,
