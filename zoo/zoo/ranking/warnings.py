@@ -74,7 +74,7 @@ def _wide(evidence: Evidence) -> str:
         return ""
     return (
         f"Every model has at least as many features ({min(widths)} or more) as there are samples "
-        f"({evidence.samples}): saturated estimators are left out."
+        f"({evidence.samples}): saturated estimators are left out, if any."
     )
 
 
