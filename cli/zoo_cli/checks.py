@@ -27,6 +27,7 @@ _PROTOCOLS = {
     "runtime": protocols.Runtime,
     "probe": protocols.ProbeLoader,
     "estimator": protocols.Estimator,
+    "label_encoder": protocols.LabelEncoder,
 }
 _PROBE = """
 import importlib, json, sys
@@ -116,6 +117,8 @@ def _is_light(plugin: InstalledPlugin) -> Finding:
 def _methods(kind: Kind, spec: Spec) -> list[str]:
     if isinstance(spec, EstimatorSpec) and spec.data_free:
         protocol: type = protocols.Prior
+    elif isinstance(spec, EstimatorSpec) and spec.combines:
+        protocol = protocols.Combiner
     elif kind.noun in _PROTOCOLS:
         protocol = _PROTOCOLS[kind.noun]
     else:

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from zoo.types.features import Features
 
 
+#: Tasks whose labels are ids.
+CLASS_TASKS = frozenset({"classification", "text"})
+
+
 def check_features(
     features: Features, *, on_nonfinite: Literal["raise", "drop"] = "raise"
 ) -> Features:
@@ -57,8 +61,14 @@ def _check_shapes(features: Features) -> None:
         raise InputError(
             f"there are {len(values)} samples of features and {len(features.logits)} of logits."
         )
-    if features.task == "classification" and labels.ndim != 1 and labels.size:
+    if features.task in CLASS_TASKS and labels.ndim != 1 and labels.size:
         raise InputError(f"class labels must be (samples,), and these are {labels.shape}.")
+    reference = features.reference
+    if reference is not None and len(reference.values) != len(values):
+        raise InputError(
+            f"there are {len(values)} samples of features and {len(reference.values)} of the "
+            "reference: both must be the same samples."
+        )
 
 
 def _finite(features: Features, *, drop: bool) -> Features:
@@ -81,24 +91,39 @@ def _numeric_arrays(features: Features) -> list[tuple[str, npt.NDArray[Any]]]:
     arrays = [("features", features.values), ("labels", features.labels)]
     if features.logits is not None:
         arrays.append(("logits", features.logits))
+    if features.reference is not None:
+        arrays.append(("reference features", features.reference.values))
     return [(name, array) for name, array in arrays if array.dtype.kind == "f"]
 
 
 def _settle_labels(features: Features) -> Features:
-    if features.task == "classification":
+    if features.task in CLASS_TASKS:
         classes, ids = np.unique(features.labels, return_inverse=True)
         if len(classes) < 2:
-            raise NotApplicable(f"needs at least 2 classes, and every label is {classes[0]!s}.")
-        if np.array_equal(ids, features.labels):
+            what = "classes" if features.task == "classification" else "distinct label texts"
+            raise NotApplicable(f"needs at least 2 {what}, and every label is {classes[0]!s}.")
+        extras = _of_classes(features.extras, classes)
+        if extras is features.extras and np.array_equal(ids, features.labels):
             return features
-        return replace(
-            features,
-            labels=ids.astype(np.int64),
-            extras={**features.extras, "classes": classes},
-        )
+        return replace(features, labels=ids.astype(np.int64), extras={**extras, "classes": classes})
     columns = as_matrix(features.labels)
     kept = varies(columns)
     if not kept.any():
         what = "label" if features.task == "multi-label" else "target"
         raise NotApplicable(f"no {what} varies from sample to sample.")
     return features if kept.all() else features.with_labels(columns[:, kept])
+
+
+def _of_classes(
+    extras: dict[str, npt.NDArray[Any]], classes: npt.NDArray[Any]
+) -> dict[str, npt.NDArray[Any]]:
+    """Keep the embeddings of the classes that are present."""
+    table = extras.get("class_embeddings")
+    if table is None or np.array_equal(classes, np.arange(len(table))):
+        return extras
+    if classes.dtype.kind not in "iu" or classes.min() < 0 or classes.max() >= len(table):
+        raise InputError(
+            f"class_embeddings has {len(table)} rows, one a class id, and the labels reach from "
+            f"{classes.min()!s} to {classes.max()!s}."
+        )
+    return {**extras, "class_embeddings": table[classes]}

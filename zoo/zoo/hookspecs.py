@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         DistillerSpec,
         EstimatorSpec,
         GrowerSpec,
+        LabelEncoderSpec,
         ModelEntry,
         ModelRef,
         ProbeSpec,
@@ -68,6 +69,12 @@ def zoo_probes() -> Sequence[ProbeSpec]:
 @hookspec
 def zoo_estimators() -> Sequence[EstimatorSpec]:
     """Advertise transferability estimators and data-free priors."""
+    return ()
+
+
+@hookspec
+def zoo_label_encoders() -> Sequence[LabelEncoderSpec]:
+    """Advertise ways to turn class names, captions and answers into vectors."""
     return ()
 
 

@@ -149,7 +149,7 @@ def choose_estimators(
     for name, options in request.options.items():
         catalogue.create("estimator", name, options)
     for name, spec in named.items():
-        if not spec.data_free and probe.task not in spec.tasks:
+        if spec.reads_features and probe.task not in spec.tasks:
             can = ", ".join(spec.tasks)
             raise InputError(
                 f"the estimator {name!r} does not do {probe.task}; it does {can}.",
@@ -159,7 +159,7 @@ def choose_estimators(
     usable = {
         name: spec
         for name, spec in (named or every).items()
-        if not spec.data_free and probe.task in spec.tasks and (named or spec.default)
+        if spec.reads_features and probe.task in spec.tasks and (named or spec.default)
     }
     if not usable:
         raise InputError(

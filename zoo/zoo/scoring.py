@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 #: Files with more samples than this are cut to a stratified sample of about the second size.
 MOST_SAMPLES = 20_000
 SAMPLE = 5_000
-_DATA_FREE = "scores the registry entry of a checkpoint, not features."
+_NO_FEATURES = "reads a registry entry, not features: zoo recommend asks it."
 
 
 def score_layer(
@@ -66,7 +66,7 @@ def score_layer(
         One record an estimator, in order, those that do not apply with the reason; and what
         failed, without a record.
     """
-    wanted = [pair for pair in estimators if not pair[0].data_free]
+    wanted = [pair for pair in estimators if pair[0].reads_features]
     try:
         checked = check_features(features)
     except NotApplicable as error:
@@ -146,7 +146,7 @@ def score_arrays(
     names = estimators or [
         name
         for name, spec in known.items()
-        if spec.default and not spec.data_free and features.task in spec.tasks
+        if spec.default and spec.reads_features and features.task in spec.tasks
     ]
     pairs = [(catalogue.spec("estimator", each), each) for each in dict.fromkeys(names)]
     built = [(spec, build(spec, options.get(name))) for spec, name in pairs]
@@ -158,7 +158,7 @@ def score_arrays(
     records, failures = score_layer(
         features, built, permutations=permutations, folds=folds, seed=seed
     )
-    records += [_dash(features, spec, _DATA_FREE) for spec, _ in built if spec.data_free]
+    records += [_dash(features, spec, _NO_FEATURES) for spec, _ in built if not spec.reads_features]
     return Scored(features=features, rows=rows, records=tuple(records), failures=tuple(failures))
 
 
@@ -268,6 +268,8 @@ def _missing(spec: EstimatorSpec, features: Features) -> str:
         "features": features.values.shape[1] > 0,
         "labels": features.labels.size > 0,
         "logits": features.logits is not None,
+        "reference": features.reference is not None,
+        "label_embeddings": bool({"class_embeddings", "Z"} & features.extras.keys()),
     }
     absent = [need for need in spec.needs if not here.get(need, need in features.extras)]
     return f"needs {' and '.join(absent)}, which are not here." if absent else ""

@@ -7,9 +7,14 @@ from zoo.types.features import Features
 from zoo.types.model import Candidate, Checkpoint, Modality, ModelEntry, ModelRef
 from zoo.types.probe import ImageInput, Probe, ProbeModality, Task
 from zoo.types.protocols import (
+    Attributes,
     Backbone,
+    Combiner,
+    Contestant,
     EncodedInput,
     Estimator,
+    LabelEncoder,
+    LabelSet,
     ManyFolds,
     ManyLabels,
     Prior,
@@ -37,6 +42,7 @@ from zoo.types.specs import (
     DistillerSpec,
     EstimatorSpec,
     GrowerSpec,
+    LabelEncoderSpec,
     ProbeSpec,
     ReporterSpec,
     RuntimeSpec,
@@ -46,10 +52,13 @@ from zoo.types.specs import (
 
 __all__ = [
     "AmalgamatorSpec",
+    "Attributes",
     "Backbone",
     "Candidate",
     "Checkpoint",
+    "Combiner",
     "CommandSpec",
+    "Contestant",
     "DistillerSpec",
     "EncodedInput",
     "Estimator",
@@ -60,6 +69,9 @@ __all__ = [
     "Features",
     "GrowerSpec",
     "ImageInput",
+    "LabelEncoder",
+    "LabelEncoderSpec",
+    "LabelSet",
     "LayerScore",
     "ManyFolds",
     "ManyLabels",

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+#: Extras with one row a sample.
+BY_SAMPLE = frozenset({"Z", "probs", "attributions"})
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Features:
@@ -27,7 +30,11 @@ class Features:
         labels: as in :class:`zoo.types.Probe`.
         task: what the labels are.
         logits: (N, S) of the checkpoint's own source head, or None.
-        extras: further arrays a person brings to ``zoo score`` (``Z``, ``class_embeddings`` ...).
+        reference: the same samples through a reference model, for methods that compare; or None.
+        extras: further arrays by name. ``class_embeddings`` (C, E, K): embeddings of the C classes
+            or distinct label texts by K label encoders; ``Z`` (N, E, K): the same by sample;
+            ``attributions`` (P, G): attribution maps of the first P samples on a grid that all
+            models share. What the core does not know is handed on as a person brought it.
     """
 
     values: npt.NDArray[Any]
@@ -36,6 +43,7 @@ class Features:
     model: str = ""
     layer: str = ""
     logits: npt.NDArray[Any] | None = None
+    reference: Features | None = None
     extras: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
     _memo: dict[str, Any] = field(default_factory=dict, repr=False)
 
@@ -64,5 +72,18 @@ class Features:
             values=self.values[index],
             labels=self.labels[index],
             logits=None if self.logits is None else self.logits[index],
+            reference=None if self.reference is None else self.reference.rows(index),
+            extras={
+                name: self._rows_of(array, index) if name in BY_SAMPLE else array
+                for name, array in self.extras.items()
+            },
             _memo={},
         )
+
+    def _rows_of(self, array: npt.NDArray[Any], index: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Keep the same samples of an array that may hold the first P samples only."""
+        import numpy as np
+
+        kept = np.arange(len(self.labels))[index]
+        rows: npt.NDArray[Any] = array[kept[kept < len(array)]]
+        return rows

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-Task = Literal["classification", "multi-label", "regression"]
+Task = Literal["classification", "multi-label", "regression", "text"]
 ProbeModality = Literal["image", "text", "features"]
 
 
@@ -36,11 +36,13 @@ class Probe:
     Attributes:
         name: short name for tables: the folder's or file's own.
         source: what the person typed.
-        task: classification, multi-label or regression.
+        task: classification, multi-label, regression, or text: each label is a text of its own,
+            such as a caption or an answer.
         modality: what the inputs are.
         inputs: N :class:`ImageInput`; or N texts; or N (text, text) pairs; or (N, D) features.
-        labels: (N,) int64 class ids 0..C-1; (N, T) float64 in {0, 1}; or (N,) or (N, T) float64.
-        label_names: C class names, T label names, or T target names.
+        labels: (N,) int64 class ids 0..C-1; (N, T) float64 in {0, 1}; (N,) or (N, T) float64; or
+            for text (N,) int64 ids of distinct texts.
+        label_names: C class names, T label names, T target names, or the distinct texts.
         split: the split that was read, such as ``train``.
         rows: how many labelled rows the split had before sampling.
         fingerprint: sha256 over (content digest, label) of the samples and the task.
@@ -70,5 +72,5 @@ class Probe:
 
     @property
     def classes(self) -> int | None:
-        """Number of classes or of labels; None for regression."""
-        return None if self.task == "regression" else len(self.label_names)
+        """Number of classes or of labels; None where labels are numbers or texts."""
+        return None if self.task in {"regression", "text"} else len(self.label_names)

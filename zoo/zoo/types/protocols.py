@@ -6,14 +6,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy.typing as npt
 
     from zoo.types.features import Features
     from zoo.types.model import Candidate, Checkpoint, ModelEntry
     from zoo.types.probe import Probe
-    from zoo.types.score import Score
+    from zoo.types.score import Score, ScoreRecord
+
+    #: Gives (U, E) text embeddings of U texts by the checkpoint that a reference names. Raises
+    #: ZooError where it cannot be had: unknown, offline, no text model.
+    Embed = Callable[[str, Sequence[str]], npt.NDArray[Any]]
 
 
 class Estimator(Protocol):
@@ -55,6 +59,70 @@ class Prior(Protocol):
 
     def score_entry(self, entry: ModelEntry) -> Score:
         """Score without any data; ``Score.note`` is the reason shown beside it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contestant:
+    """One candidate as a combiner sees it.
+
+    Attributes:
+        entry: its registry entry, or None where there is none.
+        prior: its data-free score, or None where it has none.
+        records: estimator -> its word at the layer that was chosen; saturated ones included.
+    """
+
+    entry: ModelEntry | None
+    prior: Score | None
+    records: Mapping[str, ScoreRecord]
+
+
+class Combiner(Protocol):
+    """Makes one score of the evidence and the prior, all candidates at once."""
+
+    def combine(
+        self, contestants: Sequence[Contestant], evidence: npt.NDArray[Any]
+    ) -> Sequence[Score]:
+        """Score n candidates together; a difference of two values is the log odds of winning.
+
+        Args:
+            contestants: n candidates.
+            evidence: (n,) consensus of the estimators in [0, 1]: the expected share of the other
+                candidates that each beats.
+
+        Raises:
+            NotApplicable: there is nothing to combine; the consensus stands.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelSet:
+    """Distinct labels, for encoders.
+
+    Attributes:
+        texts: U class names or label texts.
+        counts: (U,) how many samples have each.
+    """
+
+    texts: tuple[str, ...]
+    counts: npt.NDArray[Any]
+
+
+class LabelEncoder(Protocol):
+    """Turns labels into vectors that carry their meaning."""
+
+    def encode(self, labels: LabelSet, embed: Embed) -> npt.NDArray[Any]:
+        """Encode U labels as (U, E) floats; the width E is the encoder's own.
+
+        Args:
+            labels: what to encode.
+            embed: runs a text checkpoint of any source over texts, and keeps what came out.
+
+        Raises:
+            NotApplicable: these labels have no meaning to it; the other encoders go on.
+            ZooError: it cannot be had, as a checkpoint while offline.
+        """
         ...
 
 
@@ -184,6 +252,31 @@ class Backbone(Protocol):
 
     def close(self) -> None:
         """Free the memory."""
+        ...
+
+
+@runtime_checkable
+class Attributes(Protocol):
+    """A backbone that can say which part of its input a layer responds to (optional)."""
+
+    def attribute(
+        self, batch: Sequence[EncodedInput], taps: Sequence[str], method: str
+    ) -> Mapping[str, npt.NDArray[Any]]:
+        """Attribute the mean output of each tap to the input: (B, G) float32 a tap.
+
+        The G cells are the same part of the input for every checkpoint of one modality: for images
+        a 32 x 32 grid over what the checkpoint sees, channels averaged; for texts 64 equal spans
+        of the characters.
+
+        Args:
+            batch: encoded inputs.
+            taps: names.
+            method: ``gradient_x_input``, ``saliency`` or ``lrp``.
+
+        Raises:
+            OutOfMemoryError: the engine halves the batch and goes on.
+            NotApplicable: no gradient reaches the input.
+        """
         ...
 
 

@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from zoo.types.probe import Task
 
-Need = Literal["features", "labels", "logits", "attributions", "graph", "entry"]
+Need = Literal[
+    "features",
+    "labels",
+    "logits",
+    "label_embeddings",
+    "attributions",
+    "reference",
+    "graph",
+    "entry",
+    "scores",
+]
 Cost = Literal["free", "cheap", "moderate", "expensive"]
 
 
@@ -41,13 +51,17 @@ class EstimatorSpec(Spec):
     Attributes:
         tasks: the tasks it can score.
         needs: what it reads. ``("entry",)`` alone makes it a data-free prior, which sees the
-            registry entry and nothing of the person's data.
+            registry entry and nothing of the person's data; ``"scores"`` among them makes it a
+            combiner, which sees the scores of all candidates.
+        wants: what it reads where it can be had; ``reference`` is the features of a model that
+            others are compared with.
         cost: how it compares with the forward passes.
         default: whether it takes part when no estimator is named.
     """
 
     tasks: tuple[Task, ...] = ("classification",)
     needs: tuple[Need, ...] = ("features", "labels")
+    wants: tuple[Need, ...] = ()
     cost: Cost = "cheap"
     default: bool = True
 
@@ -55,6 +69,33 @@ class EstimatorSpec(Spec):
     def data_free(self) -> bool:
         """Whether it is a prior."""
         return self.needs == ("entry",)
+
+    @property
+    def combines(self) -> bool:
+        """Whether it makes one score of the others', all candidates at once."""
+        return "scores" in self.needs
+
+    @property
+    def reads_features(self) -> bool:
+        """Whether it scores the features of one layer, as most do."""
+        return not (self.data_free or self.combines)
+
+    def reads(self, need: Need) -> bool:
+        """Whether it needs or wants something."""
+        return need in self.needs or need in self.wants
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelEncoderSpec(Spec):
+    """Turns labels into vectors; see :class:`zoo.types.protocols.LabelEncoder`.
+
+    Attributes:
+        tasks: the tasks whose labels it can encode.
+        default: whether it takes part when no label encoder is named.
+    """
+
+    tasks: tuple[Task, ...] = ("classification", "text")
+    default: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
