@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from zoo.hookspecs import hookimpl
 from zoo.types.specs import EstimatorSpec
+
+if TYPE_CHECKING:
+    from zoo.types.probe import Task
+
+EVERY_TASK: tuple[Task, ...] = ("classification", "multi-label", "regression", "text")
 
 
 @hookimpl
 def zoo_estimators() -> list[EstimatorSpec]:
-    """Four estimators that stay meaningful with few samples, plain H-score, and the prior."""
+    """Every estimator of the field; by default those that stay meaningful with few samples."""
     return [
         EstimatorSpec(
             name="logme",
@@ -45,11 +52,152 @@ def zoo_estimators() -> list[EstimatorSpec]:
             reference="Allen, Technometrics 1974 (PRESS); Golub et al., 1979 (GCV)",
         ),
         EstimatorSpec(
+            name="emms",
+            target="zoo_transferability.emms:EMMS",
+            summary="how well the features explain label embeddings, mixture solved exactly",
+            tasks=EVERY_TASK,
+            wants=("label_embeddings",),
+            reference="Meng et al., NeurIPS 2023, arXiv 2308.06262",
+            default=False,
+        ),
+        EstimatorSpec(
+            name="depara",
+            target="zoo_transferability.depara:DEPARA",
+            summary="attribution graph beside a reference model, or edges beside the label graph",
+            tasks=EVERY_TASK,
+            needs=("features",),
+            wants=("labels", "label_embeddings", "reference", "attributions"),
+            reference="Song et al., CVPR 2020, arXiv 2003.07496",
+            default=False,
+        ),
+        EstimatorSpec(
+            name="transrate",
+            target="zoo_transferability.transrate:TransRate",
+            summary="coding rate of the features less that within classes",
+            reference="Huang et al., ICML 2022, arXiv 2106.09362",
+            default=False,
+        ),
+        EstimatorSpec(
+            name="sfda",
+            target="zoo_transferability.sfda:SFDA",
+            summary="Fisher discriminant, asked again after its own mistakes",
+            reference="Shao et al., ECCV 2022, arXiv 2207.03036",
+            default=False,
+        ),
+        EstimatorSpec(
+            name="gbc",
+            target="zoo_transferability.gbc:GBC",
+            summary="overlap of Gaussian classes, Bhattacharyya",
+            reference="Pandy et al., CVPR 2022, arXiv 2111.12780",
+            default=False,
+        ),
+        EstimatorSpec(
+            name="leep",
+            target="zoo_transferability.leep:LEEP",
+            summary="log likelihood of labels given the source head, averaged",
+            needs=("labels", "logits"),
+            reference="Nguyen et al., ICML 2020, arXiv 2002.12462",
+            default=False,
+        ),
+        EstimatorSpec(
+            name="nce",
+            target="zoo_transferability.leep:NCE",
+            summary="conditional entropy of labels given the source classes",
+            needs=("labels", "logits"),
+            reference="Tran et al., ICCV 2019, arXiv 1908.08142",
+            default=False,
+        ),
+        EstimatorSpec(
+            name="nleep",
+            target="zoo_transferability.nleep:NLEEP",
+            summary="LEEP over a Gaussian mixture of the features",
+            cost="expensive",
+            reference="Li et al., CVPR 2021, arXiv 2011.11200",
+            default=False,
+        ),
+        EstimatorSpec(
+            name="parc",
+            target="zoo_transferability.parc:PARC",
+            summary="rank correlation of feature and label distances, exact ties",
+            tasks=EVERY_TASK,
+            wants=("label_embeddings",),
+            cost="moderate",
+            reference="Bolya et al., NeurIPS 2021, arXiv 2111.06977",
+            default=False,
+        ),
+        EstimatorSpec(
+            name="rsa",
+            target="zoo_transferability.similarity:RSA",
+            summary="rank correlation of distances with those of a reference model",
+            tasks=EVERY_TASK,
+            needs=("features", "reference"),
+            cost="moderate",
+            reference="Dwivedi and Roig, CVPR 2019, arXiv 1904.11740",
+            default=False,
+        ),
+        EstimatorSpec(
+            name="dds",
+            target="zoo_transferability.similarity:DDS",
+            summary="debiased kernel alignment with a reference model",
+            tasks=EVERY_TASK,
+            needs=("features", "reference"),
+            reference="Dwivedi et al., ECCV 2020, arXiv 2008.02107",
+            default=False,
+        ),
+        EstimatorSpec(
+            name="lfc",
+            target="zoo_transferability.lfc:LFC",
+            summary="correlation of the feature kernel with same-class pairs",
+            reference="Deshpande et al., 2021, arXiv 2102.00084",
+            default=False,
+        ),
+        EstimatorSpec(
+            name="energy",
+            target="zoo_transferability.energy:Energy",
+            summary="mean log-sum-exp of the features; reads no labels",
+            tasks=EVERY_TASK,
+            needs=("features",),
+            reference="Gholami et al., ICCV 2023 (ETran)",
+            default=False,
+        ),
+        EstimatorSpec(
+            name="ncti",
+            target="zoo_transferability.ncti:Collapse",
+            summary="ratio of between- to within-class scatter: neural collapse as a diagnostic",
+            reference="Wang et al., ICCV 2023 (NCTI)",
+            default=False,
+        ),
+        EstimatorSpec(
+            name="pactran",
+            target="zoo_transferability.pactran:PACTran",
+            summary="PAC-Bayes bound of a Gaussian linear head: fit and flatness",
+            cost="expensive",
+            reference="Ding et al., ECCV 2022, arXiv 2203.05126",
+            default=False,
+        ),
+        EstimatorSpec(
+            name="linear_probe",
+            target="zoo_transferability.linear_probe:LinearProbe",
+            summary="a trained linear head, cross-validated: the expensive reference",
+            tasks=("classification", "multi-label", "regression"),
+            cost="expensive",
+            reference="Alain and Bengio, 2016, arXiv 1610.01644",
+            default=False,
+        ),
+        EstimatorSpec(
             name="prior",
             target="zoo_transferability.prior:Prior",
             summary="size and pre-training data alone: what the others have to beat",
             tasks=("classification", "multi-label", "regression"),
             needs=("entry",),
+            cost="free",
+        ),
+        EstimatorSpec(
+            name="combined",
+            target="zoo_transferability.combined:Combined",
+            summary="evidence and prior in one score, weights learned from public tables",
+            tasks=EVERY_TASK,
+            needs=("scores", "entry"),
             cost="free",
         ),
     ]
