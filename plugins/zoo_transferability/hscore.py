@@ -1,10 +1,13 @@
-"""H-score, plain and regularised: between-class over total variance of the features.
+"""H-score, plain and regularised: how much of the labels' span the features reach.
 
-With the class projector P and the ridge smoother S of the centred features, both are one trace:
+With the projector P on the span of the labels, less the intercept, and the ridge smoother S of the
+centred features, both are one trace:
 
     H = tr(P S),  S = U diag(s / (s + ridge)) U'
 
-The plain one has ridge 0; the regularised one takes the ridge of the Ledoit-Wolf covariance.
+The plain one has ridge 0, the regularised one the ridge of the Ledoit-Wolf covariance. For classes
+P is the class means, and H the between-class over the total variance. For labels and targets it is
+the sum of squared canonical correlations (cca-score).
 
 Bao et al., ICIP 2019; Ibrahim et al., "Newer is not always better", ECML 2022, arXiv 2110.06893.
 """
@@ -15,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.labels import label_columns, stacked_columns
+from zoo.errors import NotApplicable
+from zoo.labels import as_matrix, label_sets, varies
 from zoo.types.score import Score
 
 if TYPE_CHECKING:
@@ -33,29 +37,36 @@ class HScore:
     """Plain H-score: the classes present less one, whatever the features, once N <= D."""
 
     def score(self, features: Features) -> Score:
-        """Score one layer, in [0, min(rank, C - 1)]."""
+        """Score one layer, in [0, min(rank, C - 1)], or up to the rank of the targets."""
         factorisation = features.factorisation
-        saturated = factorisation.interpolates or factorisation.samples <= factorisation.width
+        saturated = factorisation.interpolates or factorisation.wide
         return Score(
-            float(self.score_many(features, [features.labels])[0]),
+            _trace(features, np.ones(factorisation.rank)),
             saturated=saturated,
-            note="saturated: N <= D gives C - 1 for any features" if saturated else "",
+            note="saturated: N <= D gives the same for any features" if saturated else "",
         )
 
     def score_many(
         self, features: Features, labels: Sequence[npt.NDArray[Any]]
     ) -> npt.NDArray[Any]:
         """Score many label sets on one factorisation."""
-        return _trace(features, labels, np.ones(features.factorisation.rank))
+        return _traces(features, labels, np.ones(features.factorisation.rank))
+
+    def score_folds(
+        self, features: Features, folds: Sequence[npt.NDArray[np.bool_]]
+    ) -> npt.NDArray[Any]:
+        """Score without each group of samples; equal to scoring the others from scratch."""
+        return np.array([_plain_without(features, group) for group in folds])
 
 
 class RegularisedHScore:
     """H-score with the Ledoit-Wolf covariance, which stays informative when N <= D."""
 
     def score(self, features: Features) -> Score:
-        """Score one layer, in [0, C - 1] but for N / (N - 1)."""
-        shrinkage, _ = ledoit_wolf(features.factorisation)
-        value = float(self.score_many(features, [features.labels])[0])
+        """Score one layer; as :class:`HScore`, but for N / (N - 1)."""
+        factorisation = features.factorisation
+        shrinkage, ridge = ledoit_wolf(factorisation)
+        value = _trace(features, _weights(factorisation, ridge)) * _bias(factorisation.samples)
         return Score(value, details={"shrinkage": shrinkage})
 
     def score_many(
@@ -64,40 +75,19 @@ class RegularisedHScore:
         """Score many label sets on one factorisation."""
         factorisation = features.factorisation
         _, ridge = ledoit_wolf(factorisation)
-        weights = factorisation.eigenvalues / (factorisation.eigenvalues + ridge)
-        return _trace(features, labels, weights) * _bias(factorisation.samples)
+        traces = _traces(features, labels, _weights(factorisation, ridge))
+        return traces * _bias(factorisation.samples)
 
     def score_folds(
         self, features: Features, folds: Sequence[npt.NDArray[np.bool_]]
     ) -> npt.NDArray[Any]:
-        """Score without each group of samples; equal to scoring the others from scratch.
-
-        The smoother of the samples R that stay is H_RR + H_Rg (I - H_gg)^-1 H_gR, with the
-        intercept in H, and only its class sums are needed.
-        """
-        from scipy.linalg import cho_factor, solve_triangular
-
-        factorisation, samples = features.factorisation, features.factorisation.samples
-        columns = label_columns(features.labels, features.task)
-        coordinates = factorisation.left(columns)
-        result = np.empty(len(folds))
-        for index, group in enumerate(folds):
+        """Score without each group of samples; equal to scoring the others from scratch."""
+        factorisation, values = features.factorisation, []
+        for group in folds:
             _, ridge = ledoit_wolf(factorisation, group)
-            weights = factorisation.eigenvalues / (factorisation.eigenvalues + ridge)
-            gone = factorisation.left_vectors[group]
-            sums = coordinates - gone.T @ columns[group]
-            counts = columns[~group].sum(axis=0)
-            smoothed = gone * weights
-            inner = np.eye(len(gone)) - 1.0 / samples - smoothed @ gone.T
-            lower, _ = cho_factor(inner, lower=True, check_finite=False)
-            reach = smoothed @ sums + counts / samples
-            reach = solve_triangular(lower, reach, lower=True, check_finite=False)
-            fitted = weights @ np.square(sums) + counts**2 / samples + np.square(reach).sum(axis=0)
-            present = counts > 0
-            # The intercept alone explains one class's worth.
-            traces = fitted[present] / counts[present]
-            result[index] = (traces.sum() - 1.0) * _bias(samples - len(gone))
-        return result
+            bias = _bias(int((~group).sum()))
+            values.append(_without(features, group, ridge) * bias)
+        return np.array(values)
 
 
 def ledoit_wolf(
@@ -162,12 +152,86 @@ def _moments_without(
     return samples, float(norms.sum()), squares, float(norms @ norms)
 
 
-def _trace(features: Features, labels: Sequence[npt.NDArray[Any]], weights: Array) -> Array:
-    columns = stacked_columns(labels, features.task)
-    counts = np.asarray(columns.sum(axis=0))
-    explained = weights @ np.square(features.factorisation.left(columns))
-    traces: Array = (explained / counts).reshape(len(labels), -1).sum(axis=1)
-    return traces
+def _trace(features: Features, weights: Array) -> float:
+    """Compute tr(P S) for the labels of a layer."""
+    factorisation = features.factorisation
+    if features.task != "classification":
+        return float(weights @ np.square(factorisation.left(_basis(features.labels))).sum(axis=1))
+    explained = weights @ np.square(factorisation.left_classes(features.labels))
+    return float((explained / factorisation.classes(features.labels).counts).sum())
+
+
+def _traces(features: Features, labels: Sequence[npt.NDArray[Any]], weights: Array) -> Array:
+    """Compute tr(P S) for many label sets."""
+    factorisation = features.factorisation
+    if features.task != "classification":
+        bases = (_basis(each) for each in labels)
+        return np.array([weights @ np.square(factorisation.left(each)).sum(1) for each in bases])
+    traces = []
+    for columns, width in label_sets(features, labels):
+        explained = weights @ np.square(factorisation.left(columns))
+        shares = explained / np.asarray(columns.sum(axis=0))
+        traces.append(shares.reshape(-1, width).sum(axis=1))
+    return np.concatenate(traces)
+
+
+def _without(features: Features, group: npt.NDArray[np.bool_], ridge: float) -> float:
+    """Compute tr(P S) of the samples that stay, exactly.
+
+    Their smoother is H_RR + H_Rg (I - H_gg)^-1 H_gR, with the intercept in H, and only its
+    products with a basis of their labels are needed.
+    """
+    from scipy.linalg import cho_factor, solve_triangular
+
+    factorisation = features.factorisation
+    weights, gone = _weights(factorisation, ridge), factorisation.left_vectors[group]
+    if features.task == "classification":
+        classes = factorisation.classes(features.labels)
+        indicators = classes.indicators()
+        counts = np.asarray(indicators[~group].sum(axis=0))
+        sums = factorisation.left_classes(features.labels) - (indicators[group].T @ gone).T
+        present = counts > 0
+        scale = np.sqrt(counts[present])
+        # The intercept alone explains one class's worth.
+        sums, counts, intercept = sums[:, present] / scale, scale, 1.0
+    else:
+        basis = _basis(features.labels[~group])
+        sums, counts, intercept = factorisation.left_vectors[~group].T @ basis, basis.sum(0), 0.0
+    smoothed = gone * weights
+    inner = np.eye(len(gone)) - 1.0 / factorisation.samples - smoothed @ gone.T
+    lower, _ = cho_factor(inner, lower=True, check_finite=False)
+    reach = smoothed @ sums + counts / factorisation.samples
+    reach = solve_triangular(lower, reach, lower=True, check_finite=False)
+    fitted = weights @ np.square(sums) + counts**2 / factorisation.samples
+    return float((fitted + np.square(reach).sum(axis=0)).sum()) - intercept
+
+
+def _plain_without(features: Features, group: npt.NDArray[np.bool_]) -> float:
+    """Score without a group, from scratch where the others cannot tell all directions apart."""
+    if features.factorisation.rank < int((~group).sum()) - 1:
+        try:
+            return _without(features, group, 0.0)
+        except np.linalg.LinAlgError:  # a direction that only the group has
+            pass
+    return HScore().score(features.rows(~group)).value
+
+
+def _basis(labels: npt.NDArray[Any]) -> Array:
+    """Give an orthonormal basis of what varies in numeric labels, (N, r)."""
+    columns = as_matrix(labels)
+    columns = columns[:, varies(columns)]
+    if not columns.shape[1]:
+        raise NotApplicable("no target varies from sample to sample.")
+    columns = columns - columns.mean(axis=0)
+    columns /= np.linalg.norm(columns, axis=0)
+    left, singular, _ = np.linalg.svd(columns, full_matrices=False)
+    basis: Array = left[:, singular > singular[0] * len(columns) * np.finfo(float).eps]
+    return basis
+
+
+def _weights(factorisation: Factorisation, ridge: float) -> Array:
+    weights: Array = factorisation.eigenvalues / (factorisation.eigenvalues + ridge)
+    return weights
 
 
 def _bias(samples: int) -> float:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from zoo.errors import InputError
-from zoo.labels import as_matrix
+from zoo.labels import as_matrix, embedding_table, varies
 from zoo.types.score import Score
 
 if TYPE_CHECKING:
@@ -25,14 +25,14 @@ BLOCK = 1 << 22
 
 
 class KNN:
-    """Leave-one-out accuracy in percent for classes; mean R2 for labels and targets.
+    """Leave-one-out accuracy in percent for classes; mean R2 for labels, targets and embeddings.
 
     One neighbour for classes is the cross-validated 1-NN of Bolya et al., NeurIPS 2021 (PARC): it
     needs no rule for ties, and it is the variant with a published record as a ranking score. The
     mean of one neighbour is too noisy for numbers, which get five.
 
     Args:
-        k: neighbours; None means 1 for classes, 5 for labels and targets.
+        k: neighbours; None means 1 for classes, 5 for everything else.
         metric: how distance is measured.
         ties: the class of the ``nearest`` of the tied neighbours wins; or as in PARC's code, the
             ``lowest`` class id, and the share of right votes where all neighbours differ.
@@ -129,11 +129,14 @@ class KNN:
     ) -> float:
         if features.task == "classification":
             return 100.0 * float(self._right(labels[rows], labels[neighbours]).mean())
-        columns = as_matrix(labels)
+        table = embedding_table(features)
+        columns = as_matrix(labels) if table is None else table[labels]
         own = columns[rows]
-        total = np.square(own - own.mean(axis=0)).sum(axis=0)
-        errors = np.square(own - columns[neighbours].mean(axis=1)).sum(axis=0)
-        return float((1.0 - errors[total > 0] / total[total > 0]).mean())
+        varying = varies(own)
+        total = np.square(own - own.mean(axis=0)).sum(axis=0)[varying]
+        guess = sum(columns[each] for each in neighbours.T) / neighbours.shape[1]
+        errors = np.square(own - guess).sum(axis=0)[varying]
+        return float((1.0 - errors / total).mean())
 
     def _right(self, own: npt.NDArray[Any], votes: npt.NDArray[Any]) -> Array:
         """Credit of every prediction, (N,): votes (N, k) are class ids, nearest first."""

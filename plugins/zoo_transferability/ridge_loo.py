@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.errors import InputError
-from zoo.labels import label_columns, stacked_columns
+from zoo.labels import label_sets, targets
 from zoo.types.score import Score
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     import numpy.typing as npt
 
@@ -30,7 +30,7 @@ CHUNK = 1024
 
 
 class RidgeLOO:
-    """Accuracy in percent for classes; mean of 1 - PRESS / TSS for labels and targets.
+    """Accuracy in percent for classes; mean of 1 - PRESS / TSS for labels, targets, embeddings.
 
     The penalty is the one on the grid with the least generalised cross-validation error: it
     needs the spectrum only, so that every shuffle of the labels can have its own, and the score
@@ -51,7 +51,7 @@ class RidgeLOO:
 
     def score(self, features: Features) -> Score:
         """Score one layer. The only sample of a class counts neither for nor against it."""
-        columns = label_columns(features.labels, features.task)
+        columns = targets(features)
         ridge = self._ridge(features.factorisation, columns)
         residuals, leverages = _fit(features.factorisation, ridge, columns)
         value = judge(columns, left_out(residuals, leverages), features.task)
@@ -64,7 +64,7 @@ class RidgeLOO:
         """Score many label sets, each with its own penalty."""
         factorisation, task = features.factorisation, features.task
         result = []
-        for stacked, width in _chunks(labels, task):
+        for stacked, width in label_sets(features, labels, CHUNK):
             coordinates = factorisation.left(stacked)
             columns = stacked.toarray() if task == "classification" else stacked
             ridges = self._ridges(factorisation, columns, coordinates, width)
@@ -85,7 +85,7 @@ class RidgeLOO:
     ) -> npt.NDArray[Any]:
         """Score without each group of samples, at the penalty of all samples."""
         factorisation = features.factorisation
-        columns = label_columns(features.labels, features.task)
+        columns = targets(features)
         ridge = self._ridge(factorisation, columns)
         fitted = _fit(factorisation, ridge, columns)
         result = np.empty(len(folds))
@@ -149,10 +149,3 @@ def judge(columns: Array, errors: Array, task: Task) -> float:
     right = (columns - errors + intercepts).argmax(axis=1) == columns.argmax(axis=1)
     several = columns @ columns.sum(axis=0) > 1
     return 100.0 * float(right[several].mean()) if several.any() else 0.0
-
-
-def _chunks(labels: Sequence[npt.NDArray[Any]], task: Task) -> Iterator[tuple[Any, int]]:
-    width = label_columns(labels[0], task).shape[1]
-    step = max(1, CHUNK // width)
-    for start in range(0, len(labels), step):
-        yield stacked_columns(labels[start : start + step], task), width

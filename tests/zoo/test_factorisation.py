@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
-from zoo import factorisation as module
+from zoo import sweeps as module
 from zoo.factorisation import Factorisation
+from zoo.labels import label_columns
+from zoo.sweeps import device_gram, log_det
 
 shapes = st.tuples(st.integers(3, 40), st.integers(1, 60), st.integers(0, 99))
 quick = settings(max_examples=25, deadline=None)
@@ -108,3 +112,87 @@ def test_a_large_matrix_is_read_in_blocks_with_the_same_result(monkeypatch):
     assert np.abs(blocked.left(columns)) == pytest.approx(np.abs(expected[0]))
     assert blocked.squared_norms == pytest.approx(expected[1])
     assert blocked.left_vectors.shape == (101, 7)
+
+
+@quick
+@given(shapes, st.integers(2, 5), st.booleans())
+def test_class_sums_and_the_gram_matrix_come_from_one_pass_in_any_order(shape, classes, before):
+    values = _values(shape)
+    labels = np.random.default_rng(shape[-1]).integers(0, classes, shape[0]) * 3
+    made = Factorisation(values)
+    centred = values - values.mean(axis=0)
+    expected = centred @ centred.T if made.wide else centred.T @ centred
+    if before:
+        assert made.gram == pytest.approx(expected, abs=1e-8)
+    indicators = label_columns(labels, "classification")
+    assert made.class_sums(labels) == pytest.approx(indicators.T @ centred, abs=1e-8)
+    assert made.gram == pytest.approx(expected, abs=1e-8)
+    assert made.squared_norms == pytest.approx(np.square(centred).sum(axis=1))
+    assert made.left_classes(labels) == pytest.approx(made.left(indicators), abs=1e-8)
+
+
+def test_what_was_computed_for_one_label_array_is_not_given_for_another():
+    values = np.random.default_rng(0).standard_normal((40, 3))
+    made, one, other = Factorisation(values), np.arange(40) % 2, np.arange(40) % 3
+    sums = made.class_sums(one)
+    assert made.class_sums(one) is sums
+    assert made.class_sums(other).shape == (3, 3)
+    assert made.left_classes(other) == pytest.approx(Factorisation(values).left_classes(other))
+
+
+@quick
+@given(shapes, st.floats(1e-4, 10))
+def test_the_log_determinant_is_the_same_from_spectrum_and_gram_matrix(shape, scale):
+    values = _values(shape)
+    centred = values - values.mean(axis=0)
+    expected = np.linalg.slogdet(np.eye(shape[1]) + centred.T @ centred / scale)[1]
+    made = Factorisation(values)
+    assert made.log_det(scale) == pytest.approx(expected, rel=1e-9)
+    assert made.rank
+    assert made.log_det(scale) == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_matrix_that_rounding_made_indefinite_still_has_a_log_determinant():
+    assert log_det(np.diag([1.0, -1e3]), 1e-3) == pytest.approx(np.log(1 + 1e3))
+
+
+def test_features_are_read_in_blocks_and_never_copied_whole():
+    values = np.random.default_rng(0).standard_normal((20000, 128), dtype=np.float32)
+    labels = np.arange(20000) % 50
+    tracemalloc.start()
+    made = Factorisation(values)
+    made.left_classes(labels)
+    assert made.squared_norms.shape == (20000,)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 0.8 * 8 * values.size
+
+
+@pytest.mark.parametrize("samples", [300, 3000])
+def test_a_device_sums_in_float32_right_to_a_millionth(samples):
+    values = np.random.default_rng(0).standard_normal((samples, 40)).astype(np.float32) + 3
+    mean = values.mean(axis=0, dtype=np.float64)
+    exact = Factorisation(values)
+    measured = device_gram(values, mean, "cpu")
+    assert measured == pytest.approx(exact.gram, abs=1e-6 * exact.gram.max())
+
+
+def test_a_device_that_is_not_there_leaves_the_work_to_the_processor():
+    torch = pytest.importorskip("torch")
+    if torch.cuda.is_available():
+        pytest.skip("there is a CUDA device")
+    values = np.random.default_rng(0).standard_normal((30, 5))
+    asked = Factorisation(values, device="cuda")
+    assert np.array_equal(asked.eigenvalues, Factorisation(values).eigenvalues)
+
+
+@pytest.mark.parametrize("rank", [30, 60])
+def test_scores_from_a_device_gram_matrix_stay_close(rank, monkeypatch):
+    generator = np.random.default_rng(0)
+    values = generator.standard_normal((2000, rank)) @ generator.standard_normal((rank, 60))
+    labels = np.arange(2000) % 4
+    monkeypatch.setattr(Factorisation, "_on_device", property(lambda self: self.device == "cpu:0"))
+    device, exact = Factorisation(values, device="cpu:0"), Factorisation(values)
+    assert device.rank == exact.rank == rank
+    ours, theirs = (np.square(each.left_classes(labels)).sum() for each in (device, exact))
+    assert ours == pytest.approx(theirs, rel=1e-4)

@@ -1,11 +1,24 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zoo.labels import groups, label_columns, shuffled, stacked_columns, stratified_folds
+from zoo.errors import InputError, NotApplicable
+from zoo.labels import (
+    classes_of,
+    groups,
+    label_columns,
+    label_sets,
+    shuffled,
+    stacked_columns,
+    stratified_folds,
+    targets,
+)
+from zoo.types import Features
 
 
 def test_classes_become_indicators_of_those_present():
@@ -61,3 +74,72 @@ def test_numeric_targets_are_dealt_along_their_order():
 def test_too_few_samples_have_no_folds():
     assert groups(stratified_folds(np.array([0, 1, 1]), "classification", 10, seed=0)) == []
     assert groups(stratified_folds(np.arange(9.0), "regression", 1, seed=0)) == []
+
+
+def _texts(samples=30, distinct=6):
+    generator = np.random.default_rng(0)
+    labels = generator.permutation(np.arange(samples) % distinct)
+    table = generator.standard_normal((distinct, 4, 3))
+    features = Features(
+        values=generator.standard_normal((samples, 2)),
+        labels=labels,
+        task="text",
+        extras={"class_embeddings": table},
+    )
+    return features, table
+
+
+def test_texts_become_the_mean_of_their_embeddings():
+    features, table = _texts()
+    assert targets(features) == pytest.approx(table.mean(axis=2)[features.labels])
+    order = np.random.default_rng(1).permutation(30)
+    again = targets(features.with_labels(features.labels[order]))
+    assert again == pytest.approx(targets(features)[order])
+
+
+def test_a_dimension_in_which_all_texts_agree_is_left_out():
+    features, table = _texts()
+    table[:, 1] = 2.0
+    assert targets(features).shape == (30, 3)
+
+
+def test_texts_without_embeddings_do_not_apply():
+    features, _ = _texts()
+    with pytest.raises(NotApplicable, match="embeddings of the label texts"):
+        targets(replace(features, extras={}))
+
+
+def test_embeddings_that_are_no_numbers_are_refused():
+    features, table = _texts()
+    table[0, 0, 0] = np.nan
+    with pytest.raises(InputError, match="class_embeddings"):
+        targets(features)
+
+
+@pytest.mark.parametrize("most", [1, 7, 4096])
+@pytest.mark.parametrize("task", ["classification", "text", "regression"])
+def test_label_sets_come_in_pieces_and_none_is_lost(task, most):
+    features, _ = _texts()
+    if task == "regression":
+        features = replace(features, task=task, labels=features.values)
+    features = replace(features, task=task)
+    sets = shuffled(features.labels, 5, seed=0)
+    pieces = list(label_sets(features, sets, most))
+    dense = [piece.toarray() if task == "classification" else piece for piece, _ in pieces]
+    expected = [targets(features.with_labels(each)) for each in sets]
+    assert np.concatenate(dense, axis=1) == pytest.approx(np.concatenate(expected, axis=1))
+    assert {width for _, width in pieces} == {expected[0].shape[1]}
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(-3, 9), min_size=1, max_size=40))
+def test_classes_are_sorted_out_without_forming_indicators(labels):
+    labels = np.array(labels)
+    classes = classes_of(labels)
+    present = np.unique(labels)
+    assert np.array_equal(present[classes.ids], labels)
+    for label, count, members in zip(present, classes.counts, classes.members, strict=True):
+        assert count == len(members)
+        assert np.array_equal(members, np.flatnonzero(labels == label))
+    dense = classes.indicators().toarray()
+    assert np.array_equal(dense, label_columns(labels, "classification"))

@@ -1,21 +1,34 @@
-"""One eigendecomposition of a feature matrix, which feeds every estimator and label column."""
+"""One Gram matrix and one eigendecomposition of the features, for every estimator and label set."""
 
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from zoo.labels import classes_of
+from zoo.sweeps import (
+    add_class_sums,
+    add_product,
+    device_gram,
+    gram_of,
+    log_det,
+    row_blocks,
+    symmetric,
+)
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import numpy.typing as npt
 
+    from zoo.labels import Classes
+    from zoo.sweeps import Rows
+
     Array = npt.NDArray[np.float64]
 
-#: Rows are converted to float64 a block at a time, so that no second copy of a large matrix exists.
-BLOCK = 1 << 23
+T = TypeVar("T")
 
 
 class Factorisation:
@@ -25,15 +38,22 @@ class Factorisation:
     (N, N) where N <= D, else (D, D), and then U is not formed unless asked for. Squaring halves
     the digits: singular values below about 3e-7 of the largest are cut off as noise.
 
+    The features are read a block at a time and never copied whole; what is kept is a few matrices
+    of the smaller side and, for the label array asked about last, one (C, D) of class sums.
+
     Attributes:
-        values: (N, D) features, any float type, finite.
+        values: (N, D) features, any number type, finite.
         samples: N.
         width: D.
+        device: where the Gram matrix is computed: ``cpu``, or a CUDA device of torch, which sums
+            in float32 (:func:`zoo.sweeps.device_gram`) and then cuts off more as noise.
     """
 
-    def __init__(self, values: npt.NDArray[Any]) -> None:
+    def __init__(self, values: npt.NDArray[Any], *, device: str = "cpu") -> None:
         self.values = values
         self.samples, self.width = values.shape
+        self.device = device
+        self._latest: dict[str, tuple[npt.NDArray[Any], Any]] = {}
 
     @cached_property
     def mean(self) -> Array:
@@ -41,10 +61,24 @@ class Factorisation:
         mean: Array = self.values.mean(axis=0, dtype=np.float64)
         return mean
 
+    @property
+    def wide(self) -> bool:
+        """Whether N <= D, where the (N, N) Gram matrix is the smaller one."""
+        return bool(self.samples <= self.width)
+
+    @cached_property
+    def gram(self) -> Array:
+        """Gram matrix of the centred features: (N, N) where :attr:`wide`, else (D, D)."""
+        if self._on_device:
+            return device_gram(self.values, self.mean, self.device)
+        return gram_of(self.values, self.mean)
+
     @cached_property
     def squared_norms(self) -> Array:
         """Squared distance of every sample from the mean, (N,)."""
-        return np.concatenate([np.einsum("nd,nd->n", rows, rows) for _, rows in self._blocks()])
+        if self.wide:
+            return np.diagonal(self.gram).copy()
+        return np.concatenate([np.einsum("nd,nd->n", rows, rows) for _, rows in self.blocks()])
 
     @property
     def eigenvalues(self) -> Array:
@@ -65,33 +99,69 @@ class Factorisation:
     def left_vectors(self) -> Array:
         """U, (N, k): orthonormal, and orthogonal to the constant vector."""
         values, vectors = self._eigen
-        if self._wide:
+        if self.wide:
             return vectors
         scaled = vectors / np.sqrt(values)
-        return np.concatenate([rows @ scaled for _, rows in self._blocks()])
+        return np.concatenate([rows @ scaled for _, rows in self.blocks()])
 
     @cached_property
     def mean_coordinates(self) -> tuple[Array, float]:
         """The mean in the basis V, (k,), and the squared length of what lies outside it."""
-        values, vectors = self._eigen
-        if self._wide:
-            inside = vectors.T @ (self._centred() @ self.mean) / np.sqrt(values)
-        else:
-            inside = vectors.T @ self.mean
+        inside = self.right(self.mean)
         length = float(self.mean @ self.mean)
         outside = length - float(inside @ inside)
         noise = max(self.samples, self.width) * np.finfo(float).eps * length
         return inside, outside if self.rank < self.width and outside > noise else 0.0
 
+    def right(self, direction: Array) -> Array:
+        """Give a direction of feature space (D,) in the basis V: V'd, (k,)."""
+        values, vectors = self._eigen
+        if not self.wide:
+            tall: Array = vectors.T @ direction
+            return tall
+        along = np.concatenate([rows @ direction for _, rows in self.blocks()])
+        wide: Array = vectors.T @ along / np.sqrt(values)
+        return wide
+
+    def blocks(
+        self, order: npt.NDArray[np.int64] | None = None, least: int = 1
+    ) -> Iterator[tuple[Rows, Array]]:
+        """Go through the centred features once; see :func:`zoo.sweeps.row_blocks`."""
+        return row_blocks(self.values, self.mean, order=order, least=least)
+
     def left(self, columns: Any) -> Array:
         """Project label columns (N, M), dense or sparse, on the left vectors: U'v, (k, M)."""
         values, vectors = self._eigen
-        if self._wide:
+        if self.wide:
             wide: Array = (columns.T @ vectors).T
             return wide
-        cross = sum(columns[rows].T @ block for rows, block in self._blocks())
+        if not isinstance(columns, np.ndarray):
+            columns = columns.tocsr()
+        count = columns.shape[1]
+        cross = sum(columns[rows].T @ block for rows, block in self.blocks(least=count))
         tall: Array = vectors.T @ cross.T / np.sqrt(values)[:, None]
         return tall
+
+    def classes(self, labels: npt.NDArray[Any]) -> Classes:
+        """Class ids, counts and order of class labels (N,), kept for the latest labels."""
+        return self._of(labels, "classes", classes_of)
+
+    def class_sums(self, labels: npt.NDArray[Any]) -> Array:
+        """Sums of the centred features of every class present, (C, D); kept likewise.
+
+        The first call also computes the Gram matrix and the norms, in the same pass.
+        """
+        return self._of(labels, "sums", self._class_sums)
+
+    def left_classes(self, labels: npt.NDArray[Any]) -> Array:
+        """Project the indicators of the classes present: U'Y, (k, C); kept likewise."""
+        return self._of(labels, "left", self._left_classes)
+
+    def log_det(self, scale: float) -> float:
+        """Compute ln det(I + X_c'X_c / scale)."""
+        if "_eigen" in self.__dict__:
+            return float(np.log1p(self.eigenvalues / scale).sum())
+        return log_det(self.gram, scale)
 
     def ridge_residuals(self, ridge: float, columns: Array) -> Array:
         """Fit columns (N, M) by ridge regression with a free intercept; what is left, (N, M)."""
@@ -141,32 +211,56 @@ class Factorisation:
         return weights
 
     @property
-    def _wide(self) -> bool:
-        return bool(self.samples <= self.width)
+    def _on_device(self) -> bool:
+        if self.device == "cpu" or self.wide:
+            return False
+        import torch
+
+        return bool(torch.cuda.is_available())
 
     @cached_property
     def _eigen(self) -> tuple[Array, Array]:
         from scipy.linalg import eigh
 
-        if self._wide:
-            centred = self._centred()
-            gram = centred @ centred.T
-        else:
-            gram = np.zeros((self.width, self.width))
-            for _, rows in self._blocks():
-                gram += rows.T @ rows
+        gram = self.gram.copy(order="F")
         values, vectors = eigh(gram, driver="evd", overwrite_a=True, check_finite=False)
-        epsilon = np.finfo(float).eps
+        epsilon = np.finfo(np.float32 if self._on_device else np.float64).eps
+        size = 1 if self._on_device else max(self.samples, self.width)
         # The second bound is the rounding noise of the centring, all that constant features leave.
-        noise = self.samples * float(self.mean @ self.mean) * (8 * epsilon) ** 2
-        keep = values > max(values[-1] * max(self.samples, self.width) * epsilon, noise)
+        noise = self.samples * float(self.mean @ self.mean) * (8 * np.finfo(float).eps) ** 2
+        keep = values > max(values[-1] * size * epsilon, noise)
         return values[keep], np.ascontiguousarray(vectors[:, keep])
 
-    def _centred(self) -> Array:
-        return self.values.astype(np.float64) - self.mean
+    def _class_sums(self, labels: npt.NDArray[Any]) -> Array:
+        classes = self.classes(labels)
+        sums = np.zeros((len(classes.counts), self.width))
+        alone = self.wide or self._on_device or "gram" in self.__dict__
+        lower = np.zeros((0, 0) if alone else (self.width, self.width), order="F")
+        norms = np.empty(self.samples)
+        for rows, block in self.blocks(classes.order):
+            assert not isinstance(rows, slice)
+            add_class_sums(sums, classes, rows, block)
+            if not alone:
+                lower = add_product(lower, block)
+                norms[rows] = np.einsum("nd,nd->n", block, block)
+        if not alone:
+            self.gram, self.squared_norms = symmetric(lower), norms
+        return sums
 
-    def _blocks(self) -> Iterator[tuple[slice, Array]]:
-        step = max(1, BLOCK // max(1, self.width))
-        for start in range(0, self.samples, step):
-            rows = slice(start, min(start + step, self.samples))
-            yield rows, self.values[rows].astype(np.float64) - self.mean
+    def _left_classes(self, labels: npt.NDArray[Any]) -> Array:
+        if self.wide:
+            return self.left(self.classes(labels).indicators())
+        sums = self.class_sums(labels)
+        values, vectors = self._eigen
+        projected: Array = vectors.T @ sums.T / np.sqrt(values)[:, None]
+        return projected
+
+    def _of(
+        self, labels: npt.NDArray[Any], what: str, compute: Callable[[npt.NDArray[Any]], T]
+    ) -> T:
+        """Compute something of a label array, unless it was the last one asked about."""
+        known = self._latest.get(what)
+        if known is None or known[0] is not labels:
+            known = self._latest[what] = (labels, compute(labels))
+        result: T = known[1]
+        return result

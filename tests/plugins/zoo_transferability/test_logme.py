@@ -13,7 +13,7 @@ from zoo.checks import check_features
 from zoo.errors import InputError
 from zoo.labels import groups, label_columns, shuffled, stratified_folds
 from zoo.types import Features
-from zoo_transferability.logme import LogME, _Evidence, maximise
+from zoo_transferability.logme import LogME, _Evidence, evidence_of, maximise
 
 pytestmark = pytest.mark.filterwarnings("error")
 shapes = st.tuples(st.integers(12, 60), st.integers(2, 60), st.integers(2, 4), st.integers(0, 99))
@@ -110,6 +110,19 @@ def test_neither_the_order_of_samples_nor_the_names_of_classes_matter(shape):
     order, names = generator.permutation(shape[0]), generator.permutation(shape[2]) * 7
     again = Features(values=features.values[order], labels=names[features.labels[order]])
     assert LogME().score(again).value == pytest.approx(LogME().score(features).value, abs=1e-6)
+
+
+@quick
+@given(shapes)
+def test_a_few_parabolas_find_what_a_fine_grid_finds(shape):
+    features = _features(shape, signal=0.2)
+    evidence = evidence_of(features)
+    ends = evidence.grid()[[0, -1]]
+    fine = evidence.on(np.arange(*ends, 0.002)).max(axis=0)
+    _, found = maximise(evidence, 8)
+    assert (found >= fine - 1e-9).all()
+    # The grid's step leaves a few millionths.
+    assert found == pytest.approx(np.maximum(fine, evidence.null), abs=1e-5)
 
 
 @pytest.mark.parametrize("width", [8, 200])
