@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zoo.hookspecs import hookimpl
-from zoo.types.specs import EstimatorSpec
+from zoo.types.specs import EstimatorSpec, LabelEncoderSpec
 
 if TYPE_CHECKING:
     from zoo.types.probe import Task
@@ -21,19 +21,21 @@ def zoo_estimators() -> list[EstimatorSpec]:
             name="logme",
             target="zoo_transferability.logme:LogME",
             summary="log evidence of a Bayesian linear head, maximised exactly",
-            tasks=("classification", "multi-label", "regression"),
+            tasks=EVERY_TASK,
             reference="You et al., ICML 2021, arXiv 2102.11005",
         ),
         EstimatorSpec(
             name="reg_hscore",
             target="zoo_transferability.hscore:RegularisedHScore",
             summary="between-class over total variance, Ledoit-Wolf covariance",
+            tasks=("classification", "multi-label", "regression"),
             reference="Ibrahim et al., ECML 2022, arXiv 2110.06893",
         ),
         EstimatorSpec(
             name="hscore",
             target="zoo_transferability.hscore:HScore",
             summary="between-class over total variance; says nothing once N <= D",
+            tasks=("classification", "multi-label", "regression"),
             reference="Bao et al., ICIP 2019",
             default=False,
         ),
@@ -41,14 +43,14 @@ def zoo_estimators() -> list[EstimatorSpec]:
             name="knn",
             target="zoo_transferability.knn:KNN",
             summary="nearest neighbours, each sample predicted by the others",
-            tasks=("classification", "multi-label", "regression"),
+            tasks=EVERY_TASK,
             reference="Bolya et al., NeurIPS 2021, arXiv 2111.06977 (baseline)",
         ),
         EstimatorSpec(
             name="ridge_loo",
             target="zoo_transferability.ridge_loo:RidgeLOO",
             summary="a ridge head's leave-one-out accuracy or R2, in closed form",
-            tasks=("classification", "multi-label", "regression"),
+            tasks=EVERY_TASK,
             reference="Allen, Technometrics 1974 (PRESS); Golub et al., 1979 (GCV)",
         ),
         EstimatorSpec(
@@ -56,7 +58,8 @@ def zoo_estimators() -> list[EstimatorSpec]:
             target="zoo_transferability.emms:EMMS",
             summary="how well the features explain label embeddings, mixture solved exactly",
             tasks=EVERY_TASK,
-            wants=("label_embeddings",),
+            needs=("features",),
+            wants=("labels", "label_embeddings"),
             reference="Meng et al., NeurIPS 2023, arXiv 2308.06262",
             default=False,
         ),
@@ -81,6 +84,7 @@ def zoo_estimators() -> list[EstimatorSpec]:
             name="sfda",
             target="zoo_transferability.sfda:SFDA",
             summary="Fisher discriminant, asked again after its own mistakes",
+            cost="moderate",
             reference="Shao et al., ECCV 2022, arXiv 2207.03036",
             default=False,
         ),
@@ -199,5 +203,67 @@ def zoo_estimators() -> list[EstimatorSpec]:
             tasks=EVERY_TASK,
             needs=("scores", "entry"),
             cost="free",
+        ),
+    ]
+
+
+@hookimpl
+def zoo_label_encoders() -> list[LabelEncoderSpec]:
+    """Ways to give labels a meaning; by default those that need no download."""
+    return [
+        LabelEncoderSpec(
+            name="one_hot",
+            target="zoo_transferability.label_encoders:OneHot",
+            summary="every class as far from every other; no download",
+            tasks=("classification",),
+            default=True,
+        ),
+        LabelEncoderSpec(
+            name="ngrams",
+            target="zoo_transferability.label_encoders:NGrams",
+            summary="how the labels are spelt: weighted character n-grams; no download",
+            default=True,
+        ),
+        LabelEncoderSpec(
+            name="numbers",
+            target="zoo_transferability.label_encoders:Numbers",
+            summary="labels that are numbers, such as stars, ages or boxes; no download",
+        ),
+        LabelEncoderSpec(
+            name="sentence",
+            target="zoo_transferability.label_encoders:sentence",
+            summary="a small sentence encoder, 90 MB",
+            reference="Reimers and Gurevych, EMNLP 2019, arXiv 1908.10084",
+        ),
+        LabelEncoderSpec(
+            name="clip_text",
+            target="zoo_transferability.label_encoders:clip_text",
+            summary="the text tower of CLIP B/32, 600 MB",
+            reference="Radford et al., ICML 2021, arXiv 2103.00020",
+        ),
+        LabelEncoderSpec(
+            name="clip_g",
+            target="zoo_transferability.label_encoders:clip_g",
+            summary="the text tower of CLIP g/14, 5 GB",
+            reference="Cherti et al., CVPR 2023, arXiv 2212.07143",
+        ),
+        LabelEncoderSpec(
+            name="bert_large",
+            target="zoo_transferability.label_encoders:bert_large",
+            summary="BERT large, mean over the tokens, 1.3 GB",
+            reference="Devlin et al., NAACL 2019, arXiv 1810.04805",
+        ),
+        LabelEncoderSpec(
+            name="gpt2_medium",
+            target="zoo_transferability.label_encoders:gpt2_medium",
+            summary="GPT-2 medium, mean over the tokens, 1.5 GB",
+            reference="Radford et al., 2019",
+        ),
+        LabelEncoderSpec(
+            name="paper",
+            target="zoo_transferability.label_encoders:clip_g",
+            summary="the three of the EMMS paper: clip_g, bert_large, gpt2_medium",
+            members=("clip_g", "bert_large", "gpt2_medium"),
+            reference="Meng et al., NeurIPS 2023, arXiv 2308.06262",
         ),
     ]

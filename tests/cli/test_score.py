@@ -51,6 +51,32 @@ def test_golden_nearest_neighbour_from_the_command_line(zoo, golden_parc_rsa_dds
     assert found == pytest.approx(case["knn_loo_k1"]["value"], rel=1e-12)
 
 
+@pytest.mark.golden
+def test_golden_reference_from_the_command_line(zoo, golden_parc_rsa_dds_knn):
+    folder, case = golden_parc_rsa_dds_knn
+    if "rsa" not in case:
+        pytest.skip("this case has no reference")
+    reference = folder / case["rsa"]["reference_features"]
+    named = ("-e", "rsa", "-e", "dds", "-e", "parc", "--reference", reference)
+    result = zoo("score", folder / case["input"], *named, "--json", "--folds", 0)
+    assert result.code == 0
+    scores = result.document["scores"]
+    assert scores["rsa"]["value"] == pytest.approx(case["rsa"]["value"], rel=1e-7)
+    expected = case["dds_cosine_zscore_debiased"]["value"]
+    assert scores["dds"]["value"] == pytest.approx(expected, rel=1e-7)
+    assert scores["parc"]["value"] == pytest.approx(case["parc_exact_ties"]["value"], rel=1e-7)
+
+
+@pytest.mark.golden
+def test_golden_source_head_from_the_command_line(zoo, golden_leep_nce):
+    folder, case = golden_leep_nce
+    result = zoo("score", folder / case["input"], "-e", "leep", "-e", "nce", "--json", "--folds", 0)
+    assert result.code == 0
+    scores = result.document["scores"]
+    assert scores["leep"]["value"] == pytest.approx(case["leep"]["value"], rel=1e-9)
+    assert scores["nce"]["value"] == pytest.approx(case["nce_exact"]["value"], rel=1e-9)
+
+
 def test_without_a_name_every_default_estimator_that_fits_is_scored(zoo, features):
     result = zoo("score", features, "--json")
     assert result.code == 0
@@ -87,12 +113,48 @@ def test_the_task_can_be_said(zoo, tmp_path):
 def test_a_method_that_was_asked_for_and_does_not_apply_is_a_partial_answer(zoo, tmp_path):
     values = np.random.default_rng(0).standard_normal((40, 3))
     path = _save(tmp_path, X=values, Y=values[:, :2])
-    result = zoo("score", path, "-e", "logme", "-e", "reg_hscore", "--json")
+    result = zoo("score", path, "-e", "logme", "-e", "gbc", "--json")
     assert result.code == 3
-    dash = result.document["scores"]["reg_hscore"]
+    dash = result.document["scores"]["gbc"]
     assert dash["value"] is None
     assert "does classification" in dash["note"]
     assert zoo("score", path, "--json").code == 0
+    assert zoo("score", path, "-e", "all", "--folds", 0, "--permutations", 0).code == 0
+
+
+def test_features_without_labels_get_what_reads_none(zoo, tmp_path):
+    values = np.random.default_rng(0).standard_normal((40, 3))
+    path = _save(tmp_path, X=values)
+    result = zoo("score", path, "-e", "energy", "-e", "knn", "--json")
+    assert result.code == 3
+    assert result.document["scores"]["energy"]["value"] is not None
+    assert "needs labels" in result.document["scores"]["knn"]["note"]
+    assert zoo("score", path, "--json").code == 4
+
+
+def test_a_file_beside_is_taken_as_the_reference_and_that_is_said(zoo, features):
+    beside = features.with_name(f"ref_{features.name}")
+    with np.load(features) as arrays:
+        np.savez(beside, X=arrays["X"])
+    result = zoo("score", features, "-e", "dds", "--json")
+    assert result.code == 0
+    assert result.document["scores"]["dds"]["value"] == pytest.approx(100)
+    assert "is taken as the reference" in result.err
+    assert result.document["notes"] == [f"{beside} is taken as the reference model's features."]
+
+
+def test_a_method_without_its_reference_says_how_to_give_one(zoo, features):
+    result = zoo("score", features, "-e", "rsa", "--json")
+    assert result.code == 4
+    assert "needs a reference model: --reference" in result.document["scores"]["rsa"]["note"]
+
+
+def test_expensive_methods_have_neither_null_nor_interval(zoo, features):
+    result = zoo("score", features, "-e", "linear_probe", "-e", "pactran", "--json")
+    assert result.code == 0
+    for score in result.document["scores"].values():
+        assert (score["z"], score["interval"]) == (None, None)
+        assert score["note"] == "expensive: no null, no interval"
 
 
 def test_a_file_without_features_scores_nothing_that_reads_features(zoo, tmp_path):
@@ -124,6 +186,24 @@ def _bad_files(folder):
         "Python objects": {"X": np.eye(4), "y": np.array([None] * 4)},
         "no target varies": {"X": np.eye(4), "Y": np.full((4, 1), 0.5)},
         "every activation": {"X": np.zeros((4, 2)), "y": np.arange(4)},
+        "at least 2 samples, and there is 1": {"X": np.ones((1, 2)), "y": np.arange(1)},
+        "1 features are NaN": {"X": np.array([[1.0], [np.nan]]), "y": np.arange(2)},
+        "1 values of Z are NaN": {
+            "X": np.eye(2),
+            "Z": np.array([1.0, np.nan]).reshape(2, 1, 1),
+        },
+        "1 values of class_embeddings are NaN": {
+            "X": np.eye(2),
+            "y": np.arange(2),
+            "class_embeddings": np.array([1.0, np.nan]).reshape(2, 1, 1),
+        },
+        "2 values of probs are NaN": {"probs": np.array([[0.5, 0.5], [np.nan] * 2]), "y": [0, 1]},
+        "row 0 of probs": {"probs": np.eye(2) / 2, "y": np.arange(2)},
+        "is negative at [0, 1]": {"probs": np.array([[2.0, -1], [0, 1]]), "y": np.arange(2)},
+        "but Z has 3": {"X": np.eye(2), "Z": np.ones((3, 1, 1))},
+        "but logits has 3": {"X": np.eye(2), "logits": np.ones((3, 2)), "y": np.arange(2)},
+        "and the reference ref of": {"X": np.eye(2), "y": np.arange(2), "ref": np.eye(3)},
+        "but feat.B.l has 3": {"feat.A.l": np.eye(4), "feat.B.l": np.ones((3, 2))},
     }
     for index, (sentence, arrays) in enumerate(cases.items()):
         path = folder / f"bad{index}.npz"

@@ -27,6 +27,13 @@ def test_nan_is_counted_and_the_first_place_is_named(features):
         check_features(features)
 
 
+@pytest.mark.parametrize("scale", [1e-200, 1e200])
+def test_features_whose_products_leave_the_range_of_a_float_are_refused(features, scale):
+    with pytest.raises(InputError, match=r"the largest feature is .* no room in 64 bits"):
+        check_features(replace(features, values=features.values * scale))
+    check_features(replace(features, values=features.values * scale ** (38 / 200)))
+
+
 def test_nan_can_be_dropped_sample_by_sample(features):
     features.values[4, 2] = np.nan
     checked = check_features(features, on_nonfinite="drop")
@@ -41,6 +48,55 @@ def test_nan_in_targets_or_logits_is_found_too(features):
         check_features(replace(features, labels=labels, task="regression"))
     with pytest.raises(InputError, match="logits"):
         check_features(replace(features, logits=np.full((12, 2), np.nan)))
+
+
+def _broken(shape):
+    array = np.ones(shape)
+    array[1] = np.nan
+    return array
+
+
+@pytest.mark.parametrize(
+    ("extras", "sentence"),
+    [
+        ({"class_embeddings": _broken((3, 2, 1))}, r"2 values of class_embeddings .* \[1, 0, 0\]"),
+        ({"Z": _broken((12, 2, 1))}, r"2 values of Z are NaN .* \[1, 0, 0\]"),
+        ({"probs": _broken((12, 4))}, r"4 values of probs are NaN .* \[1, 0\]"),
+        ({"feat.A.last": _broken((12, 4))}, r"4 values of feat.A.last are NaN .* \[1, 0\]"),
+        ({"class_embeddings": np.ones((3, 2))}, r"class_embeddings has the shape \(3, 2\)"),
+        ({"Z": np.ones((11, 2, 1))}, "12 samples and 11 rows of Z"),
+        ({"attributions": np.ones((13, 2))}, "12 samples and 13 rows of attributions"),
+        ({"class_embeddings": np.ones((2, 2, 1))}, "has 2 rows, one a class id"),
+    ],
+)
+def test_arrays_of_other_methods_are_checked_too(features, extras, sentence):
+    with pytest.raises(InputError, match=sentence):
+        check_features(replace(features, extras=extras))
+
+
+def test_a_sample_leaves_with_all_it_has(features):
+    reference = Features(values=_broken((12, 2)), labels=features.labels)
+    maps = np.full((12, 4), np.nan)
+    maps[::3] = 1.0
+    extras = {"Z": np.ones((12, 2, 1)), "attributions": maps, "other": np.ones(3)}
+    extras["Z"][7] = np.inf
+    checked = check_features(
+        replace(features, extras=extras, reference=reference), on_nonfinite="drop"
+    )
+    assert checked.values.shape == (10, 3)
+    assert checked.reference.values.shape == (10, 2)
+    assert checked.extras["Z"].shape == (10, 2, 1)
+    assert checked.extras["attributions"].shape == (10, 4)
+    assert checked.extras["other"].shape == (3,)
+
+
+def test_a_reference_of_other_samples_or_with_nan_is_refused(features):
+    other = Features(values=np.ones((11, 2)), labels=np.zeros((11, 0)))
+    with pytest.raises(InputError, match="12 samples of features and 11 of the reference"):
+        check_features(replace(features, reference=other))
+    broken = Features(values=_broken((12, 2)), labels=features.labels)
+    with pytest.raises(InputError, match=r"2 reference features are NaN .* \[1, 0\]"):
+        check_features(replace(features, reference=broken))
 
 
 def test_gaps_between_class_ids_are_closed_and_the_ids_kept(features):

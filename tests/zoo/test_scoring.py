@@ -87,7 +87,7 @@ def test_short_cuts_and_plain_resampling_agree(features, defaults):
     short, _ = score_layer(features, defaults, permutations=10, folds=5)
     plain, _ = score_layer(
         features,
-        [(spec, Plain(each)) for spec, each in defaults if not spec.data_free],
+        [(spec, Plain(each)) for spec, each in defaults if spec.reads_features],
         permutations=10,
         folds=5,
     )
@@ -115,7 +115,7 @@ def test_the_seed_decides_and_nothing_else(features, defaults):
 def test_one_broken_estimator_leaves_the_others_alone(features, defaults):
     broken = [(_spec(f"b{n}"), Broken(e)) for n, e in enumerate([ValueError("x"), SystemExit(1)])]
     records, failures = score_layer(features, [*broken, *defaults])
-    assert len(records) == len(defaults) - 1  # the prior sees no data
+    assert len(records) == sum(spec.reads_features for spec, _ in defaults)
     assert [failure.stage for failure in failures] == ["score b0", "score b1"]
     assert failures[0].error == "ValueError: x"
     assert failures[0].model == "m"
@@ -140,18 +140,46 @@ def test_an_estimator_with_nothing_to_say_is_a_dash(features):
     assert record.not_applicable == "no head."
 
 
-def test_what_an_estimator_needs_and_does_not_get_is_named(features):
-    specs = [
-        _spec("leep", needs=("labels", "logits")),
-        _spec("cca", tasks=("regression",)),
-        _spec("own", needs=("features", "graph")),
-    ]
-    records, _ = score_layer(features, [(spec, Returns(Score(1.0))) for spec in specs])
-    assert [record.not_applicable for record in records] == [
-        "needs logits, which are not here.",
-        "does regression, not classification.",
-        "needs graph, which are not here.",
-    ]
+@pytest.mark.parametrize(
+    ("attributes", "sentence"),
+    [
+        ({"tasks": ("regression",)}, "does regression, not classification."),
+        ({"needs": ("labels", "logits")}, "needs source-head logits: logits or probs of a file"),
+        ({"needs": ("features", "reference")}, "needs a reference model: --reference MODEL or"),
+        ({"needs": ("label_embeddings",)}, "needs label embeddings: --label-encoder NAME"),
+        ({"needs": ("attributions",)}, "needs attribution maps"),
+        ({"needs": ("features", "graph")}, "needs graph, which is not here."),
+    ],
+)
+def test_what_an_estimator_needs_and_does_not_get_is_named(features, attributes, sentence):
+    (record,), failures = score_layer(features, [(_spec(**attributes), Returns(Score(1.0)))])
+    assert not failures
+    assert record.not_applicable.startswith(sentence)
+
+
+def test_features_without_labels_are_scored_by_what_reads_none(features):
+    bare = Features(values=features.values, labels=np.zeros((60, 0)))
+    specs = [_spec("free", needs=("features",)), _spec("bound")]
+    records, _ = score_layer(bare, [(spec, Returns(Score(1.0))) for spec in specs])
+    assert [record.value for record in records] == [1.0, None]
+    assert "needs labels" in records[1].not_applicable
+    assert len(records[0].folds) == 10
+    assert records[0].null_mean is None
+
+
+def test_what_reads_no_labels_has_no_null(features):
+    mean = Mean()
+    (record,), _ = score_layer(features, [(_spec(needs=("features",)), mean)], folds=4)
+    assert mean.calls == 1 + 4
+    assert record.z is None
+
+
+def test_what_is_expensive_is_scored_once(features):
+    mean = Mean()
+    (record,), _ = score_layer(features, [(_spec(cost="expensive"), mean)])
+    assert mean.calls == 1
+    assert record.note == "expensive: no null, no interval"
+    assert (record.z, record.folds) == (None, ())
 
 
 def test_a_null_that_breaks_leaves_the_value(features):
@@ -219,10 +247,59 @@ def test_arrays_of_a_person_are_scored_by_the_estimators_that_fit(catalogue):
     generator = np.random.default_rng(0)
     arrays = {"X": generator.standard_normal((40, 5)), "Y": generator.standard_normal((40, 2))}
     scored = score_arrays(arrays, catalogue=catalogue)
-    assert [record.estimator for record in scored.records] == ["logme", "knn", "ridge_loo"]
-    named = score_arrays(arrays, ["reg_hscore", "prior"], catalogue=catalogue)
+    assert {"logme", "knn", "ridge_loo"} <= {record.estimator for record in scored.records}
+    named = score_arrays(arrays, ["gbc", "prior"], catalogue=catalogue)
     assert "does classification" in named.records[0].not_applicable
     assert "registry entry" in named.records[1].not_applicable
+
+
+def test_all_takes_what_does_the_task_and_has_what_it_needs(catalogue):
+    generator = np.random.default_rng(0)
+    arrays = {"X": generator.standard_normal((40, 5)), "y": np.arange(40) % 2}
+    scored = score_arrays(arrays, ["knn", "all"], catalogue=catalogue, permutations=0, folds=0)
+    names = [record.estimator for record in scored.records]
+    assert names[0] == "knn"
+    assert {"logme", "parc", "gbc", "linear_probe"} <= set(names)
+    assert not {"leep", "rsa", "prior", "combined"} & set(names)
+    more = {**arrays, "logits": arrays["X"], "ref": arrays["X"]}
+    scored = score_arrays(more, ["all"], catalogue=catalogue, permutations=0, folds=0)
+    assert {"leep", "nce", "rsa", "dds"} <= {record.estimator for record in scored.records}
+    assert not scored.failures
+
+
+def test_a_reference_comes_from_arrays_a_file_or_the_file_beside(catalogue, tmp_path):
+    values = np.random.default_rng(0).standard_normal((30, 5))
+    arrays = {"X": values, "y": np.arange(30) % 2}
+    np.savez(tmp_path / "cls_birds.npz", **arrays)
+    np.savez(tmp_path / "trained.npz", X=values)
+
+    def dds(source, **options):
+        scored = score_arrays(source, ["dds"], catalogue=catalogue, **options)
+        (record,) = scored.records
+        return record.value, scored.notes
+
+    assert dds(arrays) == (None, ())
+    assert dds({**arrays, "X_reference": values})[0] == pytest.approx(100)
+    assert dds(arrays, reference={"X": values})[0] == pytest.approx(100)
+    assert dds(tmp_path / "cls_birds.npz", reference=tmp_path / "trained.npz")[0] is not None
+    np.savez(tmp_path / "ref_birds.npz", X=values)
+    value, (note,) = dds(tmp_path / "cls_birds.npz")
+    assert value == pytest.approx(100)
+    assert "ref_birds.npz is taken as the reference" in note
+    np.savez(tmp_path / "ref_birds.npz", X=values[:9])
+    value, (note,) = dds(tmp_path / "cls_birds.npz")
+    assert value is None
+    assert "has 9" in note
+    assert note.endswith("It was not used.")
+
+
+def test_a_file_beside_is_left_alone_where_nothing_reads_it(catalogue, tmp_path):
+    values = np.random.default_rng(0).standard_normal((30, 5))
+    np.savez(tmp_path / "birds.npz", X=values, y=np.arange(30) % 2)
+    np.savez(tmp_path / "ref_birds.npz", X=values)
+    scored = score_arrays(tmp_path / "birds.npz", ["knn"], catalogue=catalogue)
+    assert scored.notes == ()
+    assert scored.features.reference is None
 
 
 def test_names_and_options_are_checked_before_the_file(catalogue):
@@ -252,3 +329,27 @@ def test_a_very_large_file_is_cut_to_a_stratified_sample(catalogue, monkeypatch)
     scored = score_arrays(arrays, ["knn"], catalogue=catalogue)
     assert scored.rows == 200
     assert np.bincount(scored.features.labels).tolist() == [20, 20]
+
+
+def test_a_very_large_file_without_labels_is_cut_too(catalogue, monkeypatch):
+    from zoo import scoring
+
+    monkeypatch.setattr(scoring, "MOST_SAMPLES", 100)
+    monkeypatch.setattr(scoring, "SAMPLE", 40)
+    values = np.random.default_rng(0).standard_normal((200, 4))
+    scored = score_arrays({"X": values}, ["energy"], catalogue=catalogue)
+    assert len(scored.features.values) == 40
+    assert scored.notes == ("160 of 200 samples were left out.",)
+
+
+def test_a_text_whose_embedding_is_broken_leaves_with_its_sample(catalogue):
+    generator = np.random.default_rng(0)
+    table = generator.standard_normal((40, 4, 2))
+    table[7, 0, 0] = np.nan
+    arrays = {"X": generator.standard_normal((40, 5)), "Z": table}
+    with pytest.raises(InputError, match=r"1 values of Z are NaN .* \[7, 0, 0\]"):
+        score_arrays(arrays, ["parc"], catalogue=catalogue)
+    scored = score_arrays(arrays, ["parc"], catalogue=catalogue, on_nonfinite="drop")
+    assert scored.features.labels.tolist() == list(range(39))
+    assert scored.features.extras["class_embeddings"].shape == (39, 4, 2)
+    assert scored.records[0].value is not None

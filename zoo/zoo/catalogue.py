@@ -25,9 +25,13 @@ from zoo.types.specs import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from zoo.host import PluginHost
+
+
+#: In place of an estimator's name: every one that does the task.
+EVERY = "all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +105,20 @@ class Catalogue:
         """
         known = self.provided(noun)
         if name not in known:
-            raise unknown_name(noun, name, known, f"zoo plugins list --hook zoo_{noun}s")
+            words = noun.replace("_", " ")
+            raise unknown_name(words, name, known, f"zoo plugins list --hook zoo_{noun}s")
         return known[name].spec
 
     def create(self, noun: str, name: str, options: Mapping[str, Any] | None = None) -> Any:
         """Import what a spec points at and build it with the person's options."""
         return build(self.spec(noun, name), options)
+
+
+def expand_names(names: Iterable[str], specs: Mapping[str, EstimatorSpec], task: str) -> list[str]:
+    """Replace ``all`` by every estimator that reads features and does the task; each name once."""
+    every = [name for name, spec in specs.items() if spec.reads_features and task in spec.tasks]
+    expanded = (own for name in names for own in (every if name == EVERY else [name]))
+    return list(dict.fromkeys(expanded))
 
 
 def build(spec: Spec, options: Mapping[str, Any] | None = None) -> Any:

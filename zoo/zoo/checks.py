@@ -9,6 +9,7 @@ import numpy as np
 
 from zoo.errors import InputError, NotApplicable
 from zoo.labels import as_matrix, varies
+from zoo.types.features import BY_SAMPLE
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from zoo.types.features import Features
 
 
+#: Extras, by the beginnings of their names, of which no sample can be left out.
+_WITHOUT_ROWS = ("class_embeddings", "feat.", "grad.")
+#: The largest feature lies between these.
+_SMALLEST, _LARGEST = 1e-50, 1e40
 #: Tasks whose labels are ids.
 CLASS_TASKS = frozenset({"classification", "text"})
 
@@ -45,6 +50,7 @@ def check_features(
         features = _settle_labels(features)
     if features.values.shape[1] and not features.values.any():
         raise NotApplicable("every activation of this layer is zero.")
+    _check_range(features.values)
     return features
 
 
@@ -69,26 +75,71 @@ def _check_shapes(features: Features) -> None:
             f"there are {len(values)} samples of features and {len(reference.values)} of the "
             "reference: both must be the same samples."
         )
+    _check_extras(features)
+
+
+def _check_extras(features: Features) -> None:
+    samples = len(features.labels)
+    for name in BY_SAMPLE & features.extras.keys():
+        rows_there = len(features.extras[name])
+        if rows_there != samples:
+            raise InputError(f"there are {samples} samples and {rows_there} rows of {name}.")
+    for name, rows in (("class_embeddings", "classes"), ("Z", "samples")):
+        array = features.extras.get(name)
+        if array is None:
+            continue
+        if array.ndim != 3 or not array.size or array.dtype.kind not in "fiub":
+            raise InputError(
+                f"{name} has the shape {array.shape} of {array.dtype}; it must be numbers, "
+                f"({rows}, width, encoders)."
+            )
 
 
 def _finite(features: Features, *, drop: bool) -> Features:
+    for name, array in features.extras.items():
+        # Where every sample is a class of its own, its embedding can leave with it.
+        own = array is features.extras.get("Z")
+        if name.startswith(_WITHOUT_ROWS) and array.dtype.kind == "f" and not own:
+            _require_finite(f"values of {name}", array)
     broken = np.zeros(len(features.labels), dtype=bool)
-    for name, array in _numeric_arrays(features):
+    for name, array in _rows_of_numbers(features):
         rows = ~np.isfinite(array).reshape(len(array), -1).all(axis=1)
         if rows.any() and not drop:
-            first = np.argwhere(~np.isfinite(array))[0]
-            where = ", ".join(str(index) for index in first)
-            raise InputError(
-                f"{int((~np.isfinite(array)).sum())} {name} are NaN or infinite; "
-                f"the first is at [{where}].",
-                "Leave those samples out of every model, or find where they come from.",
-            )
+            _require_finite(name, array)
         broken |= rows
     return features.rows(~broken) if broken.any() else features
 
 
-def _numeric_arrays(features: Features) -> list[tuple[str, npt.NDArray[Any]]]:
+def _require_finite(name: str, array: npt.NDArray[Any]) -> None:
+    broken = ~np.isfinite(array)
+    if broken.any():
+        where = ", ".join(str(index) for index in np.argwhere(broken)[0])
+        raise InputError(
+            f"{int(broken.sum())} {name} are NaN or infinite; the first is at [{where}].",
+            "Leave those samples out of every model, or find where they come from.",
+        )
+
+
+def _check_range(values: npt.NDArray[Any]) -> None:
+    """Refuse what no 32-bit number could hold, whose products leave the range of 64 bits."""
+    if not values.size:
+        return
+    largest = max(float(values.max()), -float(values.min()))
+    if not _SMALLEST < largest < _LARGEST:
+        raise InputError(
+            f"the largest feature is {largest:.1e}: products of such numbers have no room in 64 "
+            "bits.",
+            "Divide all features by one number.",
+        )
+
+
+def _rows_of_numbers(features: Features) -> list[tuple[str, npt.NDArray[Any]]]:
+    """Arrays that have a row a sample, with the words for what they hold."""
     arrays = [("features", features.values), ("labels", features.labels)]
+    # Logits may have been made of probabilities; samples without attributions have NaN there.
+    named = sorted(BY_SAMPLE - {"attributions"})
+    extras = [(f"values of {name}", features.extras.get(name)) for name in named]
+    arrays += [(name, array) for name, array in extras if array is not None]
     if features.logits is not None:
         arrays.append(("logits", features.logits))
     if features.reference is not None:

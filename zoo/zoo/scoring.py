@@ -8,25 +8,29 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import numpy as np
 
-from zoo.catalogue import build
+from zoo.catalogue import EVERY, build, expand_names
 from zoo.checks import check_features
 from zoo.errors import InputError, NotApplicable, PluginError, ZooError
-from zoo.feature_files import features_of, read_npz
+from zoo.feature_files import (
+    GRAPH_ARRAYS,
+    features_of,
+    read_npz,
+    reference_beside,
+    with_reference,
+)
 from zoo.host import PLUGIN_ERRORS
-from zoo.labels import groups, shuffled, stratified_folds
+from zoo.resamples import Resamples, layer_folds
 from zoo.types.failure import Failure
-from zoo.types.protocols import ManyFolds, ManyLabels
 from zoo.types.score import Score, ScoreRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -39,6 +43,15 @@ if TYPE_CHECKING:
 #: Files with more samples than this are cut to a stratified sample of about the second size.
 MOST_SAMPLES = 20_000
 SAMPLE = 5_000
+#: What a method asks for, and where it comes from.
+_NEEDS = {
+    "features": "features: X of a file",
+    "labels": "labels: y or Y of a file",
+    "logits": "source-head logits: logits or probs of a file, a checkpoint with a head",
+    "reference": "a reference model: --reference MODEL or FILE",
+    "label_embeddings": "label embeddings: --label-encoder NAME; class_embeddings or Z of a file",
+    "attributions": "attribution maps: attributions of a file",
+}
 _NO_FEATURES = "reads a registry entry, not features: zoo recommend asks it."
 
 
@@ -73,7 +86,7 @@ def score_layer(
         return [_dash(features, spec, error.message) for spec, _ in wanted], []
     except ZooError as error:
         return [], [Failure.of(error, stage="score", model=features.model or None)]
-    resamples = _Resamples(checked, permutations, folds, seed)
+    resamples = Resamples(checked, permutations, folds, seed)
     records, failures = [], []
     for spec, estimator in wanted:
         try:
@@ -99,12 +112,14 @@ class Scored:
         rows: samples there were; fewer are scored when there are too many.
         records: one an estimator, in order.
         failures: estimators that broke.
+        notes: what was understood or left out, one sentence each.
     """
 
     features: Features
     rows: int
     records: tuple[ScoreRecord, ...]
     failures: tuple[Failure, ...]
+    notes: tuple[str, ...] = ()
 
 
 def score_arrays(
@@ -113,6 +128,7 @@ def score_arrays(
     *,
     catalogue: Catalogue,
     options: Mapping[str, Mapping[str, Any]] | None = None,
+    reference: str | Path | Mapping[str, npt.NDArray[Any]] | None = None,
     task: str | None = None,
     permutations: int = 50,
     folds: int = 10,
@@ -123,9 +139,12 @@ def score_arrays(
 
     Args:
         source: an ``.npz`` file or its arrays; see :func:`zoo.feature_files.features_of`.
-        estimators: names; empty takes the default ones that do the task.
+        estimators: names; empty takes the default ones that do the task; ``all`` every one that
+            does it and whose needs are here.
         catalogue: where the names are looked up.
         options: estimator -> its options.
+        reference: the same samples through another model, an ``.npz`` with ``X``; without it,
+            ``reference`` of the file or a file ``ref_NAME.npz`` beside it is taken.
         task: overrides the guess.
         permutations: as in :func:`score_layer`.
         folds: as in :func:`score_layer`.
@@ -137,19 +156,17 @@ def score_arrays(
     """
     options = options or {}
     known = catalogue.specs("estimator")
-    for name in options:
+    for name in {*options, *estimators} - {EVERY}:
         catalogue.spec("estimator", name)
-    if isinstance(source, (str, Path)):
-        features = features_of(read_npz(source), task=task, source=str(source))
-    else:
-        features = features_of(source, task=task)
-    names = estimators or [
+    features = _read(source, task)
+    names = expand_names(estimators, known, features.task) or [
         name
         for name, spec in known.items()
         if spec.default and spec.reads_features and features.task in spec.tasks
     ]
-    pairs = [(catalogue.spec("estimator", each), each) for each in dict.fromkeys(names)]
-    built = [(spec, build(spec, options.get(name))) for spec, name in pairs]
+    features, notes = _with_reference(features, source, reference, [known[each] for each in names])
+    named = [each for each in names if each in estimators or not _missing(known[each], features)]
+    built = [(known[each], build(known[each], options.get(each))) for each in named]
     rows = len(features.values)
     try:
         features = check_features(_subsample(features, seed), on_nonfinite=on_nonfinite)
@@ -159,59 +176,59 @@ def score_arrays(
         features, built, permutations=permutations, folds=folds, seed=seed
     )
     records += [_dash(features, spec, _NO_FEATURES) for spec, _ in built if not spec.reads_features]
-    return Scored(features=features, rows=rows, records=tuple(records), failures=tuple(failures))
+    if rows > len(features.values):
+        notes.append(f"{rows - len(features.values)} of {rows} samples were left out.")
+    return Scored(
+        features=features,
+        rows=rows,
+        records=tuple(records),
+        failures=tuple(failures),
+        notes=tuple(notes),
+    )
+
+
+def _read(source: str | Path | Mapping[str, npt.NDArray[Any]], task: str | None) -> Features:
+    if isinstance(source, (str, Path)):
+        return features_of(read_npz(source), task=task, source=str(source))
+    return features_of(source, task=task)
+
+
+def _with_reference(
+    features: Features,
+    source: str | Path | Mapping[str, npt.NDArray[Any]],
+    reference: str | Path | Mapping[str, npt.NDArray[Any]] | None,
+    specs: Sequence[EstimatorSpec],
+) -> tuple[Features, list[str]]:
+    """Add the reference that was named, else one that lies beside the file and is read."""
+    if reference is not None:
+        named = isinstance(reference, (str, Path))
+        arrays = read_npz(reference) if isinstance(reference, (str, Path)) else reference
+        return with_reference(
+            features, arrays, source=str(reference) if named else "the reference"
+        ), []
+    wanted = any(spec.reads("reference") for spec in specs)
+    if features.reference is not None or not wanted or not isinstance(source, (str, Path)):
+        return features, []
+    beside = reference_beside(source)
+    if beside is None:
+        return features, []
+    try:
+        found = with_reference(features, read_npz(beside), source=str(beside))
+    except InputError as error:
+        return features, [f"{error.message} It was not used."]
+    return found, [f"{beside} is taken as the reference model's features."]
 
 
 def _subsample(features: Features, seed: int) -> Features:
     """Cut a very large file to a stratified sample that the estimators can afford."""
     samples = len(features.values)
-    if samples <= MOST_SAMPLES or not features.labels.size:
+    if samples <= MOST_SAMPLES:
         return features
     parts = -(-samples // SAMPLE)
-    return features.rows(stratified_folds(features.labels, features.task, parts, seed) == 0)
+    return features.rows(layer_folds(features, parts, seed) == 0)
 
 
-@dataclass(eq=False)
-class _Resamples:
-    """The shuffles and folds of one layer, made when the first estimator asks."""
-
-    features: Features
-    permutations: int
-    folds: int
-    seed: int
-
-    @cached_property
-    def shuffles(self) -> list[npt.NDArray[Any]]:
-        count = self.permutations if self.permutations > 1 else 0
-        return shuffled(self.features.labels, count, self.seed)
-
-    @cached_property
-    def groups(self) -> list[npt.NDArray[np.bool_]]:
-        labels, task = self.features.labels, self.features.task
-        return groups(stratified_folds(labels, task, self.folds, self.seed))
-
-    @cached_property
-    def remainders(self) -> list[Features]:
-        """The features without each fold, for estimators that know no short cut."""
-        return [self.features.rows(~group) for group in self.groups]
-
-    def null(self, estimator: Any) -> Array:
-        if not self.shuffles:
-            return np.array([])
-        if isinstance(estimator, ManyLabels):
-            return np.asarray(estimator.score_many(self.features, self.shuffles), dtype=float)
-        each = (estimator.score(self.features.with_labels(labels)) for labels in self.shuffles)
-        return np.array([score.value for score in each])
-
-    def jackknife(self, estimator: Any) -> Array:
-        if not self.groups:
-            return np.array([])
-        if isinstance(estimator, ManyFolds):
-            return np.asarray(estimator.score_folds(self.features, self.groups), dtype=float)
-        return np.array([estimator.score(rest).value for rest in self.remainders])
-
-
-def _score(spec: EstimatorSpec, estimator: Any, resamples: _Resamples) -> ScoreRecord:
+def _score(spec: EstimatorSpec, estimator: Any, resamples: Resamples) -> ScoreRecord:
     features = resamples.features
     missing = _missing(spec, features)
     if missing:
@@ -220,9 +237,8 @@ def _score(spec: EstimatorSpec, estimator: Any, resamples: _Resamples) -> ScoreR
     score = estimator.score(features)
     if not isinstance(score, Score) or not np.isfinite(score.value):
         raise PluginError(f"the estimator {spec.name!r} returned {score!r}, which is no score.")
-    null, null_note = _attempt(resamples.null, estimator, "no null")
-    folds, folds_note = _attempt(resamples.jackknife, estimator, "no interval")
-    notes = [each for each in (score.note, null_note, folds_note) if each]
+    null, folds, *notes = resamples.of(spec, estimator)
+    notes = [each for each in (score.note, *notes) if each]
     record = ScoreRecord(
         model=features.model,
         layer=features.layer,
@@ -249,30 +265,20 @@ def _with_null(record: ScoreRecord, null: Array) -> ScoreRecord:
     return msgspec.structs.replace(record, null_mean=mean, null_sd=spread, z=z)
 
 
-def _attempt(measure: Callable[[Any], Array], estimator: Any, missing: str) -> tuple[Array, str]:
-    """Resample; the value itself stands when that fails."""
-    try:
-        values = measure(estimator)
-    except PLUGIN_ERRORS as error:
-        return np.array([]), f"{missing}: {Failure.of(error, stage='score').error}"
-    if not np.isfinite(values).all():
-        return np.array([]), f"{missing}: not a number on some resamples"
-    return values, ""
-
-
 def _missing(spec: EstimatorSpec, features: Features) -> str:
     """Say what an estimator needs that is not here; empty when nothing is missing."""
     if features.task not in spec.tasks:
         return f"does {', '.join(spec.tasks)}, not {features.task}."
+    graph = any(name.startswith(GRAPH_ARRAYS) for name in features.extras)
     here = {
-        "features": features.values.shape[1] > 0,
+        "features": features.values.shape[1] > 0 or (graph and spec.reads("attributions")),
         "labels": features.labels.size > 0,
         "logits": features.logits is not None,
         "reference": features.reference is not None,
         "label_embeddings": bool({"class_embeddings", "Z"} & features.extras.keys()),
     }
     absent = [need for need in spec.needs if not here.get(need, need in features.extras)]
-    return f"needs {' and '.join(absent)}, which are not here." if absent else ""
+    return " ".join(f"needs {_NEEDS.get(each, f'{each}, which is not here')}." for each in absent)
 
 
 def _dash(features: Features, spec: EstimatorSpec, reason: str) -> ScoreRecord:

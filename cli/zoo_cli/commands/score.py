@@ -24,11 +24,21 @@ if TYPE_CHECKING:
         "zoo score features.npz",
         "zoo score features.npz -e logme -e knn --set knn.k=5 --json",
         "zoo score targets.npz --task regression",
+        "zoo score features.npz -e rsa -e dds --reference trained.npz",
+        "zoo score features.npz -e all",
     ),
 )
 @click.argument("file", type=click.Path())
 @options.estimator
 @options.assignments
+@options.option(
+    "--reference",
+    type=click.Path(),
+    default=None,
+    default_shown="ref_FILE beside FILE",
+    variable="ZOO_REFERENCE",
+    help="An .npz with X: the same samples through a model to compare with (rsa, dds, depara).",
+)
 @options.option(
     "--task",
     type=click.Choice(get_args(Task)),
@@ -54,13 +64,16 @@ def score(
     file: str,
     estimators: tuple[str, ...],
     assignments: dict[str, dict[str, Any]],
+    reference: str | None,
     task: str | None,
     on_nonfinite: Any,
 ) -> int:
     """Score features that you bring.
 
     FILE is an .npz with X (samples, width) and y (samples,) for classes or Y (samples, targets);
-    logits or probs (samples, source classes) for the methods that read a source head.
+    logits or probs (samples, source classes) for the methods that read a source head;
+    class_embeddings (classes, width, encoders) or Z (samples, width, encoders) for those that read
+    label embeddings. -e all takes every estimator that does the task and has what it needs.
     """
     from zoo.scoring import score_arrays
 
@@ -70,6 +83,7 @@ def score(
         estimators,
         catalogue=context.catalogue,
         options=assignments,
+        reference=reference,
         task=task,
         permutations=settings.permutations,
         folds=settings.folds,
@@ -77,7 +91,7 @@ def score(
         on_nonfinite=on_nonfinite,
     )
     _show(context, scored, file)
-    return _exit_code(scored, named=bool(estimators))
+    return _exit_code(scored, named=set(estimators))
 
 
 def _show(context: Context, scored: Scored, file: str) -> None:
@@ -91,6 +105,7 @@ def _show(context: Context, scored: Scored, file: str) -> None:
         "width": features.values.shape[1],
         "scores": cells,
         "failures": scored.failures,
+        "notes": scored.notes,
         "permutations": context.settings.permutations,
         "folds": context.settings.folds,
         "seed": context.settings.seed,
@@ -106,9 +121,8 @@ def _show(context: Context, scored: Scored, file: str) -> None:
     rows = [{"estimator": name, **each} for name, each in cells.items()]
     title = f"{file}: {len(features.values)} samples, width {features.values.shape[1]}"
     context.output.rows(columns, rows, document=document, title=f"{title}, {features.task}")
-    if scored.rows > len(features.values):
-        left = scored.rows - len(features.values)
-        context.output.note(f"{left} of {scored.rows} samples were left out.")
+    for note in scored.notes:
+        context.output.note(note)
     for failure in scored.failures:
         context.output.warn(str(failure))
 
@@ -132,12 +146,11 @@ def cell(record: ScoreRecord) -> dict[str, Any]:
     }
 
 
-def _exit_code(scored: Scored, *, named: bool) -> int:
+def _exit_code(scored: Scored, *, named: set[str]) -> int:
     """Say how it went: a method that was asked for and does not apply is a partial answer."""
-    values = sum(record.value is not None for record in scored.records)
-    if not values:
+    if all(record.value is None for record in scored.records):
         return ExitCode.FAILED if scored.failures else ExitCode.NOTHING
-    dashes = named and values < len(scored.records)
+    dashes = any(each.value is None and each.estimator in named for each in scored.records)
     return ExitCode.PARTIAL if scored.failures or dashes else ExitCode.DONE
 
 

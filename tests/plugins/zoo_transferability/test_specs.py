@@ -36,7 +36,7 @@ def test_signal_stands_out_of_the_null_and_noise_does_not(specs, make_features, 
     records, failures = score_layer(features, pairs)
     assert not failures
     fitting = [record for record in records if not record.not_applicable]
-    assert len(fitting) == sum(task in spec.tasks and not spec.data_free for spec, _ in pairs)
+    assert len(fitting) == sum(task in spec.tasks and spec.reads_features for spec, _ in pairs)
     assert all(record.z > 3 for record in fitting)
     assert all(len(record.folds) == 10 for record in fitting)
     order = np.random.default_rng(0).permutation(150)

@@ -33,8 +33,9 @@ class Features:
         reference: the same samples through a reference model, for methods that compare; or None.
         extras: further arrays by name. ``class_embeddings`` (C, E, K): embeddings of the C classes
             or distinct label texts by K label encoders; ``Z`` (N, E, K): the same by sample;
-            ``attributions`` (P, G): attribution maps of the first P samples on a grid that all
-            models share. What the core does not know is handed on as a person brought it.
+            ``attributions`` (N, G): attribution maps on a grid that all models share, NaN for
+            samples that were not attributed. What the core does not know is handed on as a person
+            brought it.
     """
 
     values: npt.NDArray[Any]
@@ -74,16 +75,8 @@ class Features:
             logits=None if self.logits is None else self.logits[index],
             reference=None if self.reference is None else self.reference.rows(index),
             extras={
-                name: self._rows_of(array, index) if name in BY_SAMPLE else array
+                name: array[index] if name in BY_SAMPLE else array
                 for name, array in self.extras.items()
             },
             _memo={},
         )
-
-    def _rows_of(self, array: npt.NDArray[Any], index: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Keep the same samples of an array that may hold the first P samples only."""
-        import numpy as np
-
-        kept = np.arange(len(self.labels))[index]
-        rows: npt.NDArray[Any] = array[kept[kept < len(array)]]
-        return rows

@@ -55,7 +55,8 @@ class EstimatorSpec(Spec):
             combiner, which sees the scores of all candidates.
         wants: what it reads where it can be had; ``reference`` is the features of a model that
             others are compared with.
-        cost: how it compares with the forward passes.
+        cost: how it compares with the forward passes; what is expensive is scored once, without
+            shuffled labels and folds.
         default: whether it takes part when no estimator is named.
     """
 
@@ -92,10 +93,12 @@ class LabelEncoderSpec(Spec):
     Attributes:
         tasks: the tasks whose labels it can encode.
         default: whether it takes part when no label encoder is named.
+        members: other label encoders that it stands for; it is none itself then.
     """
 
     tasks: tuple[Task, ...] = ("classification", "text")
     default: bool = False
+    members: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
