@@ -25,7 +25,7 @@ _OPTIONS = (
         default=None,
         default_shown="guessed",
         variable="ZOO_TASK",
-        help="What the labels are.",
+        help="What the labels are; text: each a text of its own, such as a caption.",
     ),
     options.option(
         "--label",
@@ -33,7 +33,7 @@ _OPTIONS = (
         multiple=True,
         default_shown="guessed",
         variable="ZOO_LABEL",
-        help="The column to predict. Repeat it for several 0/1 or target columns.",
+        help="The column to predict. Repeat it for several 0/1, target or text columns.",
     ),
     options.option(
         "--text",

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+from pathlib import Path
+
 import pytest
+
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "structured-labels.md"
 
 REVIEWS = "id,body,stars\n" + "".join(
     f"{n},this is a review of thing {n},{n % 3 + 1}\n" for n in range(60)
@@ -41,6 +47,69 @@ def test_show_gives_the_quantiles_of_a_target(zoo, reviews):
     shown = zoo("probes", "show", reviews, "--task", "regression", "--json").document
     assert [each["value"] for each in shown["targets"]] == [1, 1, 2, 3, 3]
     assert shown["probe"]["classes"] is None
+
+
+@pytest.fixture
+def questions(tmp_path):
+    rows = [
+        f"Who was the person called {n}?,A story about {n}.,Somebody number {n % 14}\n"
+        for n in range(28)
+    ]
+    path = tmp_path / "questions.csv"
+    path.write_text("question,context,answer\n" + "".join(rows))
+    return path
+
+
+def test_show_gives_an_excerpt_of_label_texts(zoo, questions):
+    shown = zoo("probes", "show", questions)
+    assert shown.code == 0
+    assert "text, 14 distinct texts" in shown.out
+    assert "Read as text question answering" in shown.out
+    lines = [line.split() for line in shown.out.splitlines()]
+    assert ["somebody", "number", "9", "2"] in lines
+    assert ["somebody", "number", "10", "2"] not in lines
+    assert "4 more: --limit 14" in shown.err
+    every = zoo("probes", "show", questions, "--limit", "14")
+    assert "somebody number 13" in every.out
+    assert "more" not in every.err
+
+
+def test_programs_get_every_label_text(zoo, questions):
+    document = zoo("probes", "show", questions, "--json").document
+    assert document["probe"]["task"] == "text"
+    assert document["probe"]["classes"] is None
+    assert document["labels"][0] == {"text": "somebody number 0", "samples": 2}
+    assert len(document["labels"]) == 14
+    assert document["examples"][0]["label"] == "somebody number 0"
+    table = zoo("probes", "show", questions, "--format", "csv").out
+    assert table.startswith("text,samples\nsomebody number 0,2\n")
+    assert len(table.splitlines()) == 15
+
+
+def test_a_written_sample_keeps_its_texts(zoo, questions, tmp_path):
+    target = tmp_path / "probe.parquet"
+    written = zoo("probes", "sample", questions, "--probe-size", "20", "-o", target, "--json")
+    again = zoo("probes", "show", target, "--json").document
+    assert again["probe"]["fingerprint"] == written.document["fingerprint"]
+    assert again["probe"]["task"] == "text"
+
+
+def test_the_page_on_structured_labels_shows_what_is_shown(zoo, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    page = PAGE.read_text(encoding="utf-8")
+    (program,) = re.findall(r"^```python run\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    exec(compile(program, "shapes.py", "exec"), {})
+    runs = [
+        block.splitlines()
+        for block in re.findall(r"^```console\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+        if block.endswith("...\n")
+    ]
+    assert len(runs) >= 5
+    for typed, *lines in runs:
+        shown = zoo(*shlex.split(typed)[2:])
+        assert shown.code == 0, shown.err
+        said = [line.rstrip() for line in shown.out.splitlines()]
+        assert [line for line in lines[:-1] if line not in said] == []
 
 
 @pytest.mark.parametrize("mode", ["csv", "md", "jsonl", "quiet", "table"])

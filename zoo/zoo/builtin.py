@@ -55,7 +55,8 @@ def zoo_probes() -> list[ProbeSpec]:
         ProbeSpec(
             name="table",
             target="zoo.probes.table:TableLoader",
-            summary="CSV, TSV, JSONL or parquet of texts, text pairs or encoded images",
+            summary="CSV, TSV, JSON, JSONL or parquet of texts, text pairs or images, with labels, "
+            "captions, answers or boxes",
             priority=20,
         ),
         ProbeSpec(
@@ -67,7 +68,8 @@ def zoo_probes() -> list[ProbeSpec]:
         ProbeSpec(
             name="image-folder",
             target="zoo.probes.images:ImageFolderLoader",
-            summary="a folder with one sub-folder of images a class",
+            summary="a folder with one sub-folder of images a class, or with a metadata file of "
+            "labels, captions, answers or boxes",
             priority=40,
         ),
         ProbeSpec(

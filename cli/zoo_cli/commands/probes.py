@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 probes = noun_group("probes", "Show what Zoo understands of your data.")
 
 _EXAMPLES = 5
+_EXCERPT = 10
 _WIDTH = 76
+_COUNTED = {"classification": "classes", "multi-label": "labels", "text": "distinct texts"}
 
 
 @zoo_command(
@@ -31,6 +33,7 @@ _WIDTH = 76
     examples=(
         "zoo probes show photos/",
         "zoo probes show reviews.csv --label stars --task regression",
+        "zoo probes show questions.jsonl --task classification",
         "zoo probes show hub:org/name:config --split validation --json",
     ),
 )
@@ -44,18 +47,17 @@ def show(context: Context, *, data: str, probe: ProbeOptions, limit: int | None)
     loaded = load(data, probe, context.catalogue)
     rows = _counts(loaded)
     examples = _examples(loaded)
-    first = Column("class", "LABEL" if loaded.task == "multi-label" else "CLASS", flexible=True)
-    last = Column("value", right=True, show="{:g}".format)
-    if loaded.task == "regression":
-        first = Column("quantile")
-    else:
-        last = Column("samples", right=True, show=count_text)
+    few = limit
+    if loaded.task == "text" and limit is None and not context.output.machine:
+        few = _EXCERPT
     context.output.rows(
-        (first, last),
-        rows[:limit],
+        _columns(loaded),
+        rows[:few],
         document=_document(loaded, rows, examples),
         title=loaded.source if context.output.mode == "md" else _overview(loaded),
     )
+    if few != limit and few and len(rows) > few:
+        context.output.hint(f"{count_text(len(rows) - few)} more: --limit {len(rows)}")
     columns = (Column("label", flexible=True), Column("input", flexible=True))
     context.output.rows(columns, examples, document=None, title="\nExamples")
     return ExitCode.DONE
@@ -107,12 +109,12 @@ def _overview(probe: Probe) -> str:
     """What was understood, one line a fact."""
     kinds = {"image": "images", "text": "texts", "features": "features"}
     paired = probe.modality == "text" and probe.samples and not isinstance(probe.inputs[0], str)
-    classes = f", {probe.classes} {'labels' if probe.task == 'multi-label' else 'classes'}"
+    counted = [f"{len(probe.label_names)} {_COUNTED[probe.task]}"] if probe.task in _COUNTED else ()
     columns = ", ".join(f"{role}: {column}" for role, column in probe.columns.items())
     sample = f"{count_text(probe.samples)} of {count_text(probe.rows)} rows, seed {probe.seed}"
     facts = {
         "data": probe.source,
-        "task": probe.task + ("" if probe.classes is None else classes),
+        "task": ", ".join([probe.task, *counted]),
         "inputs": "text pairs" if paired else kinds[probe.modality],
         "columns": columns,
         "split": probe.split or "",
@@ -123,8 +125,19 @@ def _overview(probe: Probe) -> str:
     return "\n".join([*lines, *(f"{'note':<12} {note}" for note in probe.notes), ""])
 
 
+def _columns(probe: Probe) -> tuple[Column, Column]:
+    if probe.task == "regression":
+        return Column("quantile"), Column("value", right=True, show="{:g}".format)
+    samples = Column("samples", right=True, show=count_text)
+    if probe.task == "text":
+        return Column("text", "LABEL TEXT", flexible=True), samples
+    return Column(
+        "class", "LABEL" if probe.task == "multi-label" else "CLASS", flexible=True
+    ), samples
+
+
 def _counts(probe: Probe) -> list[dict[str, Any]]:
-    """Samples a class or label, or the quantiles of each target."""
+    """Samples a class, label or text, or the quantiles of each target."""
     import numpy as np
 
     if probe.task == "regression":
@@ -144,6 +157,9 @@ def _counts(probe: Probe) -> list[dict[str, Any]]:
     else:
         counts = np.bincount(probe.labels, minlength=len(probe.label_names))
     names = zip(probe.label_names, counts.tolist(), strict=True)
+    if probe.task == "text":
+        often = sorted(names, key=lambda each: -each[1])
+        return [{"text": text, "samples": int(count)} for text, count in often]
     return [{"class": name, "samples": int(count)} for name, count in names]
 
 
@@ -156,8 +172,8 @@ def _examples(probe: Probe) -> list[dict[str, str]]:
 
 def _label(probe: Probe, row: int) -> str:
     label: Any = probe.labels[row]
-    if probe.task == "classification":
-        return str(probe.label_names[label])
+    if probe.task in {"classification", "text"}:
+        return _cut(str(probe.label_names[label]), _WIDTH)
     if probe.task == "multi-label":
         names = zip(probe.label_names, label, strict=True)
         return ", ".join(name for name, mark in names if mark) or "none"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from typing import get_args
 
 import numpy as np
 import pyarrow as pa
@@ -12,14 +13,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from zoo.errors import InputError
+from zoo.types.probe import Task
 
 lenient = settings(
     max_examples=150,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
+STRUCTURED = ["caption", "captions", "question", "answer", "answers", "context", "expression"]
+STRUCTURED += ["box", "bbox", "bbox_format", "image_id", "text", "split", "x0", "y0", "x1", "y1"]
 names = st.sampled_from(
-    ["text", "label", "id", "score", "split", "image", "body", "a", "1", "é", ""]
+    ["text", "label", "id", "score", "split", "image", "body", "a", "1", "é", "", *STRUCTURED[:9]]
 )
 cells = st.one_of(
     st.text(max_size=6),
@@ -37,11 +41,15 @@ def answer(read, path, **options):
         return
     assert probe.samples == len(probe.inputs) == len(probe.labels) > 1
     assert len(probe.fingerprint) == 64
-    assert probe.labels.dtype == (np.int64 if probe.task == "classification" else np.float64)
+    ids = probe.task in {"classification", "text"}
+    assert probe.labels.dtype == (np.int64 if ids else np.float64)
     assert np.isfinite(probe.labels).all()
-    if probe.task == "classification":
+    if ids:
         assert probe.labels.min() >= 0
         assert probe.labels.max() < len(probe.label_names)
+    if probe.task == "text":
+        assert len(set(probe.label_names)) == len(set(probe.labels.tolist())) > 1
+        assert all(each == " ".join(each.lower().split()) for each in probe.label_names)
 
 
 @lenient
@@ -93,6 +101,9 @@ columns = st.one_of(
             (st.lists(st.integers(0, 2), max_size=3), pa.list_(pa.int64())),
             (st.lists(st.text(max_size=1), max_size=3), pa.list_(pa.string())),
             (st.lists(st.floats(-1, 1), min_size=2, max_size=2), pa.list_(pa.float64(), 2)),
+            (st.lists(st.floats(0, 9), min_size=3, max_size=4), pa.list_(pa.float64())),
+            (st.fixed_dictionaries({"text": st.lists(st.text(max_size=2), max_size=2)}),
+             pa.struct([("text", pa.list_(pa.string()))])),
             (st.datetimes(), pa.timestamp("us")),
             (st.fixed_dictionaries({"bytes": st.binary(max_size=3), "path": st.text(max_size=3)}),
              pa.struct([("bytes", pa.binary()), ("path", pa.string())])),
@@ -106,13 +117,41 @@ columns = st.one_of(
 @lenient
 @given(
     st.dictionaries(names.filter(bool), columns, min_size=1, max_size=4),
-    st.sampled_from([None, "classification", "multi-label", "regression"]),
+    st.sampled_from([None, *get_args(Task)]),
     st.data(),
 )
 def test_any_parquet(read, tmp_path, table, task, data):
     path = tmp_path / "a.parquet"
     pq.write_table(pa.table(table), path, row_group_size=3)
     options = {"task": task}
+    if data.draw(st.booleans()):
+        options["label"] = tuple(data.draw(st.lists(st.sampled_from(sorted(table)), max_size=2)))
+    if data.draw(st.booleans()):
+        options["text"] = tuple(data.draw(st.lists(st.sampled_from(sorted(table)), max_size=2)))
+    answer(read, path, **options)
+
+
+four = st.lists(st.none() | st.floats(-1, 12), min_size=4, max_size=4)
+boxes = st.lists(st.none() | four, min_size=8, max_size=8)
+
+
+@lenient
+@given(
+    st.dictionaries(st.sampled_from(STRUCTURED), columns, max_size=5),
+    st.none() | boxes,
+    st.sampled_from([None, *get_args(Task)]),
+    st.data(),
+)
+def test_any_structured_table(read, png, tmp_path, table, box, task, data):
+    if data.draw(st.booleans()):
+        table["image"] = pa.array([{"bytes": png(n), "path": None} for n in range(8)])
+    if box is not None:
+        table["bbox"] = pa.array(box, pa.list_(pa.float64()))
+    if not table:
+        return
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table(table), path)
+    options = {"task": task, "samples": data.draw(st.sampled_from([None, 4]))}
     if data.draw(st.booleans()):
         options["label"] = tuple(data.draw(st.lists(st.sampled_from(sorted(table)), max_size=2)))
     if data.draw(st.booleans()):
@@ -136,7 +175,7 @@ arrays = st.sampled_from(plain + odd)
 @lenient
 @given(
     st.dictionaries(st.sampled_from(["X", "y", "Y", "label_names", "Z"]), arrays, max_size=4),
-    st.sampled_from([None, "classification", "multi-label", "regression"]),
+    st.sampled_from([None, *get_args(Task)]),
 )
 def test_any_arrays(read, tmp_path, found, task):
     data = io.BytesIO()

@@ -60,3 +60,10 @@ def test_pictures_with_sentences_ask_for_one_of_the_two(read, shared_data):
         assert "--image image" in caught.value.hint
         assert read(folder, text=("text",)).modality == "text"
         assert read(folder, image="image").modality == "image"
+
+
+def test_sentences_about_pictures_are_captions_when_asked(read, shared_data):
+    for folder in folders(shared_data, "multimodal"):
+        probe = read(folder, task="text", samples=200)
+        assert (probe.task, probe.modality) == ("text", "image")
+        assert 1 < len(probe.label_names) <= probe.samples == 200

@@ -48,6 +48,8 @@ def test_the_datasets_library_reads_it_too(read, image_folder, tmp_path):
         ("text,tags\na,x;y\nb,y\nc,x\nd,y;x\n", {}),
         ("body,u,v\na,0.5,1\nb,2,3.5\nc,1,1\n", {"label": ("u", "v")}),
         ("text,text2,label\na,b,x\nc,d,y\ne,f,x\n", {"text": ("text2",)}),
+        ("text,label\na,One\nb,two\nc,one\n", {"task": "text"}),
+        ("question,context,answer\na,b,One\nc,d,two\ne,f,\ng,h,Three\n", {}),
     ],
 )
 def test_texts_come_back(read, write, tmp_path, text, options):
@@ -72,6 +74,36 @@ def test_features_come_back(read, tmp_path):
     np.savez(tmp_path / "in.npz", X=generator.normal(size=(50, 3)), y=np.arange(50) % 3)
     probe = read("in.npz", samples=20)
     same(probe, read(save(probe, tmp_path / "out.npz")))
+
+
+@pytest.mark.parametrize("task", ["text", "regression", None])
+def test_features_come_back_with_their_task(read, tmp_path, task):
+    generator = np.random.default_rng(0)
+    names = np.array(["A b", "c", "d"])
+    np.savez(
+        tmp_path / "in.npz", X=generator.normal(size=(9, 3)), y=np.arange(9) % 3, label_names=names
+    )
+    probe = read("in.npz", task=task, samples=7)
+    same(probe, read(save(probe, tmp_path / "out.npz")))
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        lambda n: {"caption": f"Picture {n % 5}"},
+        lambda n: {"captions": [f"Picture {n % 5}", "It is Red"]},
+        lambda n: {"question": f"q{n % 2}", "answers": ["Yes", "no"][n % 2 :]},
+        lambda n: {"expression": "it", "bbox": [n % 3, n % 2, 2 + n % 4, 3]},
+    ],
+)
+def test_structured_labels_of_images_come_back(read, image_folder, write, tmp_path, label):
+    image_folder({"all": 12})
+    rows = [{"file_name": f"all/{n}.png", **label(n)} for n in range(12)]
+    write("photos/metadata.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    probe = read("photos", samples=9)
+    again = read(save(probe, tmp_path / "out.parquet"))
+    same(probe, again)
+    assert again.notes == ()
 
 
 def test_an_existing_file_is_kept_unless_asked(read, image_folder, tmp_path):

@@ -341,6 +341,14 @@ def test_a_constant_target_is_refused(refused, write):
     assert "1.5 in all 2 rows" in refused(path)
 
 
+def test_one_constant_target_among_several_is_noted(read, refused, write):
+    path = write("a.csv", "text,u,v,w\na,1.5,0.5,2\nb,1.5,0.7,2\n")
+    probe = read(path, label=("u", "v"))
+    assert probe.labels.shape == (2, 2)
+    assert note(probe, "the same") == "'u' is the same in all rows."
+    assert "'u' and 'w' of" in refused(path, label=("u", "w"))
+
+
 def test_a_text_among_numbers_is_named_with_its_row(refused, write):
     path = write("a.csv", "text,score\na,1\nb,great\nc,2\n")
     assert "'great' in a.csv row 3 is none" in refused(path, task="regression")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 import numpy as np
 
 from zoo.errors import InputError
 from zoo.feature_files import read_npz
-from zoo.probes import checks
+from zoo.probes import checks, label_texts
 from zoo.probes.build import choose, finish, task_of
 from zoo.probes.fingerprint import digest_rows
 from zoo.probes.label_values import Labels
@@ -49,14 +50,18 @@ class ArraysLoader:
             )
         checks.check(found, data)
         index = choose(found, options)
+        values, names = found.values[index], found.names
+        if found.task == "text":
+            sampled = label_texts.of_sample(replace(found, values=values))
+            values, names = sampled.values, sampled.names
         probe = Probe(
             name=Path(data).stem,
             source=data,
             task=found.task,
             modality="features",
             inputs=cast("Sequence[Any]", features[index]),
-            labels=found.values[index],
-            label_names=found.names,
+            labels=values,
+            label_names=names,
             fingerprint="",
             rows=len(features),
             seed=options.seed,
@@ -105,7 +110,7 @@ def _features(arrays: dict[str, Any], source: str) -> npt.NDArray[Any]:
 
 def _labels(arrays: dict[str, Any], key: str, options: ProbeOptions, source: str) -> Labels:
     values = arrays[key]
-    task = task_of(options.task)
+    task = task_of(options.task) or _recorded(arrays)
     if values.ndim == 2 and values.shape[1] == 1 and task != "multi-label":
         values = values[:, 0]
     if values.ndim not in {1, 2} or values.dtype.kind not in "fiubUS" or not values.size:
@@ -118,12 +123,18 @@ def _labels(arrays: dict[str, Any], key: str, options: ProbeOptions, source: str
             f"infinite; the first is {key}[{wrong[0][0]}]."
         )
     task = task or _guess(values, numbers=numbers)
-    if (task == "classification") != (values.ndim == 1) and task != "regression":
+    if (task in {"classification", "text"}) != (values.ndim == 1) and task != "regression":
         raise InputError(
             f"{key} of {source!r} has the shape {values.shape}, which does not fit {task}.",
-            "classification: y (N,); multi-label and regression: Y (N, T).",
+            "classification and text: y (N,); multi-label and regression: Y (N, T).",
         )
     return _read(values, key, task, arrays, source, numbers=numbers)
+
+
+def _recorded(arrays: dict[str, Any]) -> Task | None:
+    """Read the task that ``zoo probes sample`` wrote."""
+    said = str(arrays.get("task", ""))
+    return cast("Task", said) if said in get_args(Task) else None
 
 
 def _guess(values: npt.NDArray[Any], *, numbers: bool) -> Task:
@@ -144,11 +155,11 @@ def _read(
 ) -> Labels:
     given = tuple(str(each) for each in np.ravel(arrays.get("label_names", ())))
     present = np.ones(len(values), dtype=bool)
+    if task == "text":
+        return _texts(values, key, given, source, numbers=numbers)
     if task == "classification":
         if numbers and given:
-            ids, names = values.astype(np.int64), given
-            if ids.min() < 0 or ids.max() >= len(given):
-                raise InputError(f"{key} of {source!r} goes beyond its {len(given)} label_names.")
+            ids, names = _ids(values, key, given, source), given
         else:
             distinct, ids = np.unique(values, return_inverse=True)
             names = tuple(_text(each) for each in distinct)
@@ -161,6 +172,34 @@ def _read(
     names = given if len(given) == width else tuple(f"{key}[{n}]" for n in range(width))
     names = (key,) if width == 1 and len(given) != 1 else names
     return Labels(task=task, values=values.astype(np.float64), names=names, present=present)
+
+
+def _ids(
+    values: npt.NDArray[Any], key: str, given: tuple[str, ...], source: str
+) -> npt.NDArray[np.int64]:
+    ids = values.astype(np.int64)
+    if ids.min() < 0 or ids.max() >= len(given):
+        raise InputError(f"{key} of {source!r} goes beyond its {len(given)} label_names.")
+    return ids
+
+
+def _texts(
+    values: npt.NDArray[Any], key: str, given: tuple[str, ...], source: str, *, numbers: bool
+) -> Labels:
+    if numbers and not given:
+        raise InputError(
+            f"{key} of {source!r} holds numbers, and no label_names say which texts they are.",
+            "numpy.savez(FILE, X=features, y=texts)",
+        )
+    if numbers:
+        texts = [given[each] for each in _ids(values, key, given, source)]
+    else:
+        texts = [_text(each) for each in values]
+    found = label_texts.numbered([label_texts.clean(each) for each in texts])
+    if not found.present.all():
+        row = int(np.flatnonzero(~found.present)[0])
+        raise InputError(f"{key}[{row}] of {source!r} is an empty text.", "Drop those rows.")
+    return found
 
 
 def _text(value: Any) -> str:

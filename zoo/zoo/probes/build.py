@@ -8,8 +8,25 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 import numpy as np
 
 from zoo.errors import InputError
-from zoo.probes import checks, fingerprint, guess, labels, pictures, sample
-from zoo.probes.words import choose_split, count, did_you_mean, listed, split_note
+from zoo.probes import (
+    boxes,
+    checks,
+    fingerprint,
+    guess,
+    label_texts,
+    labels,
+    pictures,
+    sample,
+)
+from zoo.probes.words import (
+    IMAGE_IDS,
+    choose_split,
+    count,
+    did_you_mean,
+    listed,
+    normal,
+    split_note,
+)
 from zoo.types.probe import Probe, ProbeModality, Task
 
 if TYPE_CHECKING:
@@ -30,15 +47,15 @@ def build(rows: Rows, options: ProbeOptions) -> Probe:
         InputError: one sentence about what is wrong, where, and what to do.
     """
     source = rows.origin.source
-    task = task_of(options.task) or task_of(rows.origin.task)
+    asked = task_of(options.task) or task_of(rows.origin.task)
     if not rows.light.num_rows and not rows.heavy:
         raise InputError(f"{source!r} has no rows.")
-    roles = guess.roles(rows, options)
+    roles = guess.roles(rows, options, asked)
     notes = [*rows.origin.notes, *roles.notes()]
     within, split, splits = _within_split(rows, roles, options)
     notes += split_note(split, splits) if roles.split else ()
-    found = labels.read(rows, roles.label, task)
-    keep, dropped = _usable(rows, roles, found.present, within)
+    found = _labels(rows, roles, asked or roles.task, within)
+    keep, dropped = _usable(rows, roles, found, within)
     kept = _of_rows(found, keep)
     if not len(kept.values):
         why = " ".join(dropped) or "It has no rows."
@@ -46,6 +63,7 @@ def build(rows: Rows, options: ProbeOptions) -> Probe:
     checks.check(kept, source)
     index = np.flatnonzero(keep)[choose(kept, options)]
     modality, inputs, digests = read_inputs(rows, roles, index)
+    sampled = _of_sample(rows, roles, _of_rows(found, index), index)
     return finish(
         Probe(
             name=rows.origin.name,
@@ -53,8 +71,8 @@ def build(rows: Rows, options: ProbeOptions) -> Probe:
             task=found.task,
             modality=modality,
             inputs=inputs,
-            labels=found.values[index],
-            label_names=found.names,
+            labels=sampled.values,
+            label_names=sampled.names,
             fingerprint="",
             split=split or rows.origin.split,
             rows=len(kept.values),
@@ -91,7 +109,7 @@ def choose(labels_: Labels, options: ProbeOptions) -> npt.NDArray[np.int64]:
     samples = options.samples or None
     if labels_.task == "classification":
         strata = labels_.values
-    elif labels_.values.ndim == 1:
+    elif labels_.values.ndim == 1 and labels_.task != "text":
         strata = sample.quantile_strata(labels_.values)
     else:
         strata = np.zeros(len(labels_.values), dtype=np.int64)
@@ -130,6 +148,41 @@ def read_inputs(
     return "text", texts, [fingerprint.digest_text(each) for each in texts]
 
 
+def _labels(rows: Rows, roles: Roles, task: Task | None, within: npt.NDArray[np.bool_]) -> Labels:
+    """Read the labels, plain or structured."""
+    if roles.boxed:
+        return boxes.read(rows, roles.label, within)
+    if task == "text" and roles.structure and roles.structure.kind == "captioning":
+        same = _same_image(rows, roles, within)
+        return label_texts.read(rows, roles.label, every=False, same=same)
+    return labels.read(rows, roles.label, task)
+
+
+def _same_image(rows: Rows, roles: Roles, within: npt.NDArray[np.bool_]) -> Sequence[Any]:
+    """Name the image of each row of the split, where a column of paths or ids does."""
+    names = rows.light.column_names
+    named = [name for name in names if normal(name) in IMAGE_IDS]
+    column = roles.image if roles.image in names else next(iter(named), None)
+    if column is None:
+        return ()
+    keys = rows.light.column(column).to_pylist()
+    return [key if inside and key != "" else None for key, inside in zip(keys, within, strict=True)]
+
+
+def _of_sample(rows: Rows, roles: Roles, found: Labels, index: npt.NDArray[np.int64]) -> Labels:
+    """Finish structured labels of the sample: its own texts, boxes in shares of their images."""
+    if found.task == "text":
+        found = label_texts.of_sample(found)
+    elif found.pixels:
+        images = pictures.of_rows(rows, str(roles.boxed), index)
+        sizes = pictures.sizes(images, rows.origin.source)
+        found = boxes.as_shares(found, sizes, [each.name for each in images])
+    else:
+        return found
+    checks.check(found, rows.origin.source)
+    return found
+
+
 def _within_split(
     rows: Rows, roles: Roles, options: ProbeOptions
 ) -> tuple[npt.NDArray[np.bool_], str | None, tuple[str, ...]]:
@@ -146,11 +199,12 @@ def _within_split(
 
 
 def _usable(
-    rows: Rows, roles: Roles, present: npt.NDArray[np.bool_], within: npt.NDArray[np.bool_]
+    rows: Rows, roles: Roles, found: Labels, within: npt.NDArray[np.bool_]
 ) -> tuple[npt.NDArray[np.bool_], list[str]]:
     """Mark the rows with a label and an input; say how many others there are."""
-    inputs = _filled(rows, roles)
-    unlabelled = int((within & ~present).sum())
+    inputs, present = _filled(rows, roles), found.present
+    merged = np.zeros_like(present) if found.merged is None else found.merged
+    unlabelled = int((within & ~present & ~merged).sum())
     empty = int((within & present & ~inputs).sum())
     said = []
     if unlabelled:
@@ -165,10 +219,13 @@ def _filled(rows: Rows, roles: Roles) -> npt.NDArray[np.bool_]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if roles.image in rows.heavy:
-        return ~rows.absent(str(roles.image))
     filled = np.ones(rows.light.num_rows, dtype=bool)
-    for name in [roles.image] if roles.image else roles.text:
+    for name in dict.fromkeys([roles.image, roles.boxed, *roles.text]):
+        if name is None:
+            continue
+        if name in rows.heavy:
+            filled &= ~rows.absent(name)
+            continue
         column = rows.light.column(name)
         if not pa.types.is_primitive(column.type) and pa.types.is_nested(column.type):
             raise InputError(
@@ -180,8 +237,10 @@ def _filled(rows: Rows, roles: Roles) -> npt.NDArray[np.bool_]:
     return filled
 
 
-def _of_rows(found: Labels, keep: npt.NDArray[np.bool_]) -> Labels:
-    return replace(found, values=found.values[keep], present=np.ones(int(keep.sum()), dtype=bool))
+def _of_rows(found: Labels, rows: npt.NDArray[Any]) -> Labels:
+    """Take some rows, by mask or by number, that all have a label."""
+    values = found.values[rows]
+    return replace(found, values=values, present=np.ones(len(values), dtype=bool), merged=None)
 
 
 def _thin_sample(probe: Probe) -> str:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zoo.errors import InputError
-from zoo.probes.words import count, listed
+from zoo.probes import label_texts
+from zoo.probes.words import are, count, listed
 
 if TYPE_CHECKING:
     from zoo.probes.label_values import Labels
@@ -19,9 +20,7 @@ def check(labels: Labels, source: str) -> None:
     Raises:
         InputError: one class, no class with two samples, a constant target.
     """
-    {"classification": _classes, "multi-label": _marks, "regression": _targets}[labels.task](
-        labels, source
-    )
+    _CHECKS[labels.task](labels, source)
 
 
 def _classes(labels: Labels, source: str) -> None:
@@ -38,7 +37,8 @@ def _classes(labels: Labels, source: str) -> None:
         raise InputError(
             f"each of the {len(found)} samples of {source!r} has a class of its own; ranking needs "
             "two or more samples a class.",
-            "--label NAME chooses another column; --task regression reads numbers as quantities.",
+            "--label NAME chooses another column; --task regression reads numbers as quantities, "
+            "--task text reads texts that are all different.",
         )
 
 
@@ -52,20 +52,39 @@ def _marks(labels: Labels, source: str) -> None:
 
 
 def _targets(labels: Labels, source: str) -> None:
+    if labels.pixels or len(_constant(labels)) < len(labels.names):
+        return
+    first, rows = labels.values[labels.present][0], int(labels.present.sum())
+    if len(labels.names) == 1:
+        what = f"the target {labels.names[0]!r} of {source!r} is {first.reshape(-1)[0]:g}"
+    else:
+        what = f"the targets {listed(labels.names)} of {source!r} are each the same"
+    raise InputError(
+        f"{what} in all {count(rows, 'row')}; there is nothing to predict.",
+        "--label NAME chooses another column.",
+    )
+
+
+def _constant(labels: Labels) -> list[str]:
     kept = labels.values[labels.present].reshape(int(labels.present.sum()), -1)
-    for number, name in enumerate(labels.names):
-        if np.ptp(kept[:, number]) == 0:
-            raise InputError(
-                f"the target {name!r} of {source!r} is {kept[0, number]:g} in all "
-                f"{count(len(kept), 'row')}; there is nothing to predict.",
-                "--label NAME chooses another column.",
-            )
+    return [name for name, each in zip(labels.names, kept.T, strict=True) if np.ptp(each) == 0]
+
+
+_CHECKS = {
+    "classification": _classes,
+    "multi-label": _marks,
+    "regression": _targets,
+    "text": label_texts.check,
+}
 
 
 def thin_notes(labels: Labels) -> tuple[str, ...]:
-    """Say which classes are too thin to say much, or missing."""
-    if labels.task == "regression":
+    """Say which classes are too thin to say much, or missing; which targets never change."""
+    if labels.task == "text" or labels.pixels:
         return ()
+    if labels.task == "regression":
+        same = _constant(labels)
+        return (f"{listed(same)} {are(len(same))} the same in all rows.",) if same else ()
     kept = labels.values[labels.present]
     if labels.task == "multi-label":
         counts = kept.sum(axis=0)

@@ -33,8 +33,8 @@ class DemoLoader:
         if options.label or options.text or options.image or options.split:
             raise InputError("the demo has no columns and no splits to choose from.")
         task = task_of(options.task) or "classification"
-        if task == "multi-label":
-            raise InputError("the demo has one label a picture, which is not multi-label.")
+        if task in {"multi-label", "text"}:
+            raise InputError(f"the demo has one digit a picture, which is not {task}.")
         digits = demo_probe()
         every = np.asarray(digits.labels, dtype=np.int64 if task == "classification" else float)
         names = digits.label_names if task == "classification" else ("digit",)

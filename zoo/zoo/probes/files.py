@@ -82,9 +82,8 @@ def _table(path: Path, kind: str) -> pa.Table:
         data = _text_bytes(path)
         if kind in {".csv", ".tsv"}:
             return _delimited(path, data, kind)
-        if kind == ".json" and data.lstrip()[:1] == b"[":
-            return _objects(path, json.loads(data))
-        return _json_lines(data)
+        whole = _whole(data) if kind == ".json" else None
+        return _json_lines(data) if whole is None else _objects(path, whole)
     except (pa.ArrowException, OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise InputError(
             f"{str(path)!r} cannot be read as {kind[1:].upper()}: {_reason(error)}.",
@@ -203,6 +202,33 @@ def _first_fault(data: bytes) -> str:
     return ""
 
 
+def _whole(data: bytes) -> Any:
+    """Read a file that is one list, or one object with a list called ``data``; else None."""
+    if data.lstrip()[:1] == b"[":
+        return json.loads(data)
+    try:
+        found = json.loads(data)
+    except json.JSONDecodeError:
+        return None  # an object a line
+    inner = found.get("data") if isinstance(found, dict) else None
+    if not isinstance(inner, list) or not all(isinstance(each, dict) for each in inner):
+        return None
+    return [row for each in inner for row in _paragraphs(each)]
+
+
+def _paragraphs(article: dict[str, Any]) -> list[dict[str, Any]]:
+    """Give the questions of an article as SQuAD nests them, a row each, with their context."""
+    if not isinstance(article.get("paragraphs"), list):
+        return [article]
+    return [
+        {**question, "context": paragraph.get("context")}
+        for paragraph in article["paragraphs"]
+        if isinstance(paragraph, dict)
+        for question in paragraph.get("qas") or ()
+        if isinstance(question, dict)
+    ]
+
+
 def _objects(path: Path, found: Any) -> pa.Table:
     import pyarrow as pa
 
@@ -210,7 +236,8 @@ def _objects(path: Path, found: Any) -> pa.Table:
         raise InputError(
             f"{str(path)!r} is no list of objects.", '[{"text": "...", "label": "..."}, ...]'
         )
-    return pa.Table.from_pylist(found)
+    names = dict.fromkeys(name for each in found for name in each)
+    return pa.table({name: [each.get(name) for each in found] for name in names})
 
 
 def _reason(error: Exception) -> str:

@@ -45,7 +45,7 @@ def fingerprint(
 ) -> str:
     """Hash (content digest, label) in the order of the sample, with the task; 64 hex digits."""
     head = [_FORMAT, task, modality, list(label_names), list(labels.shape)]
-    kind = "<i8" if task == "classification" else "<f8"
+    kind = "<i8" if task in {"classification", "text"} else "<f8"
     whole = hashlib.sha256(json.dumps(head).encode())
     whole.update(b"".join(digests))
     whole.update(np.ascontiguousarray(labels, dtype=kind).tobytes())

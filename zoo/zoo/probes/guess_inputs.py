@@ -27,14 +27,22 @@ _TWINS = {"1": "2", "a": "b"}
 
 
 def guess_inputs(
-    columns: Columns, taken: Collection[str | None]
+    columns: Columns, taken: Collection[str | None], *, images_first: bool = False
 ) -> tuple[str | None, tuple[str, ...]]:
     """Find the image column, or one or two text columns.
+
+    Args:
+        columns: of the data.
+        taken: columns that are something else.
+        images_first: whether texts beside images are no inputs.
 
     Raises:
         InputError: neither, or both.
     """
-    image = _image(columns, taken)
+    found = image_columns(columns, taken)
+    image = choose_image(columns, found) if found else None
+    if image and images_first:
+        return image, ()
     text = _texts(columns, taken, beside_image=image is not None)
     if image and text:
         raise InputError(
@@ -68,13 +76,20 @@ def _nothing(columns: Columns) -> InputError:
     )
 
 
-def _image(columns: Columns, taken: Collection[str | None]) -> str | None:
+def image_columns(columns: Columns, taken: Collection[str | None]) -> list[str]:
+    """Find the columns of encoded images; of paths to images where there are none."""
     encoded = [name for name in columns.rows.heavy if not _is_other(columns, name)]
-    found = encoded or [
+    return encoded or [
         name for name in columns.strings() if name not in taken and columns.holds_paths(name)
     ]
-    if not found:
-        return None
+
+
+def choose_image(columns: Columns, found: Sequence[str]) -> str:
+    """Choose among columns of images, by their names.
+
+    Raises:
+        InputError: no name says which.
+    """
     chosen = found[0] if len(found) == 1 else _best(found, IMAGE_WORDS)
     if not chosen:
         raise InputError(

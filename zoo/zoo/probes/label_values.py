@@ -26,6 +26,8 @@ class Labels:
         names: as in :class:`zoo.types.Probe`.
         present: (N,) whether the row has a label at all.
         notes: how they were understood.
+        merged: (N,) whether the label went to another row, such as one of the same image.
+        pixels: boxes that are still to be divided by the size of their image.
     """
 
     task: Task
@@ -33,6 +35,8 @@ class Labels:
     names: tuple[str, ...]
     present: npt.NDArray[np.bool_]
     notes: tuple[str, ...] = ()
+    merged: npt.NDArray[np.bool_] | None = None
+    pixels: bool = False
 
 
 def classes_of(column: Any, present: npt.NDArray[np.bool_]) -> Labels:
@@ -44,11 +48,12 @@ def classes_of(column: Any, present: npt.NDArray[np.bool_]) -> Labels:
     values = np.full(len(column), -1, dtype=np.int64)
     if order:
         values[present] = np.argsort(order)[as_array(kept.indices)]
-    names = tuple(_name(kept.dictionary[number].as_py()) for number in order)
+    names = tuple(name_of(kept.dictionary[number].as_py()) for number in order)
     return Labels(task="classification", values=values, names=names, present=present)
 
 
-def _name(value: Any) -> str:
+def name_of(value: Any) -> str:
+    """Write a value as a label: ``true``, ``3`` for 3.0, a text as it is."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):

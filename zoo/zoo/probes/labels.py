@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.errors import InputError
-from zoo.probes import features
+from zoo.probes import features, label_texts
 from zoo.probes.label_sets import lists, several
 from zoo.probes.label_values import Labels, as_array, as_floats, classes_of, refuse_nan
-from zoo.probes.words import count
+from zoo.probes.words import count, normal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,10 +30,14 @@ def read(rows: Rows, columns: Sequence[str], task: Task | None) -> Labels:
     Raises:
         InputError: they cannot be what was asked for, or hold NaN.
     """
+    if task == "text":
+        return label_texts.read(rows, columns)
     if len(columns) > 1:
         return several(rows, columns, task)
     name = columns[0]
     column = rows.light.column(name).combine_chunks()
+    if task == "classification" and normal(name) in label_texts.ANSWERS:
+        column = _answers(rows, name, column)
     _refuse_kind(rows, name, column.type)
     if features.is_list(column.type):
         return lists(rows, name, column, task)
@@ -51,6 +55,14 @@ def _refuse_kind(rows: Rows, name: str, kind: Any) -> None:
             "or lists of them.",
             "--label NAME chooses another column.",
         )
+
+
+def _answers(rows: Rows, name: str, column: Any) -> Any:
+    """Take one answer of several; plain columns stay as they are."""
+    simple = features.is_whole(column.type) or features.is_real(column.type)
+    if simple or features.is_text(column.type) or not label_texts.is_readable(column.type):
+        return column
+    return label_texts.main_answers(rows, name)
 
 
 # One column of texts.

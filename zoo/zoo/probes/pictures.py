@@ -11,6 +11,8 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from zoo.errors import InputError
 from zoo.probes import fingerprint
 from zoo.probes.words import count
@@ -19,7 +21,12 @@ from zoo.types.probe import ImageInput
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy.typing as npt
+
     from zoo.probes.rows import Rows
+
+_ORIENTATION = 0x0112
+_ON_THEIR_SIDE = frozenset({5, 6, 7, 8})
 
 
 def read(rows: Rows, column: str, index: Any) -> tuple[list[ImageInput], list[bytes]]:
@@ -28,15 +35,20 @@ def read(rows: Rows, column: str, index: Any) -> tuple[list[ImageInput], list[by
     Raises:
         InputError: files that are missing, or no images.
     """
+    images = of_rows(rows, column, index)
+    return images, digests(images, rows.origin.source)
+
+
+def of_rows(rows: Rows, column: str, index: Any) -> list[ImageInput]:
+    """Give the images of some rows, unread where they are files."""
     if column in rows.heavy:
         cells = rows.take(column, index)
     else:
         cells = rows.light.column(column).take(_arrow(index)).to_pylist()
-    images = [
+    return [
         image_of(cell, rows.locate(int(row)), rows.origin.base)
         for cell, row in zip(cells, index, strict=True)
     ]
-    return images, digests(images, rows.origin.source)
 
 
 def image_of(cell: Any, where: str, base: Path | None) -> ImageInput:
@@ -76,6 +88,39 @@ def digests(images: Sequence[ImageInput], source: str) -> list[bytes]:
     if faults:
         raise _fault(faults, source)
     return found
+
+
+def sizes(images: Sequence[ImageInput], source: str) -> npt.NDArray[np.float64]:
+    """Read width and height off the headers, as the images are seen: turned by the EXIF flag.
+
+    Returns:
+        (N, 2) pixels.
+
+    Raises:
+        InputError: naming the first file that is missing or no image, and how many there are.
+    """
+    found, faults = [], []
+    for image in images:
+        try:
+            found.append(_size(io.BytesIO(image.data) if image.data is not None else image.path))
+        except (OSError, ValueError, SyntaxError) as error:
+            faults.append((image, error))
+    if faults:
+        raise _fault(faults, source)
+    return np.array(found, dtype=np.float64).reshape(-1, 2)
+
+
+def _size(file: Any) -> tuple[int, int]:
+    import warnings
+
+    from PIL import Image
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with Image.open(file) as image:
+            width, height = image.size
+            turned = image.getexif().get(_ORIENTATION, 1) in _ON_THEIR_SIDE
+    return (height, width) if turned else (width, height)
 
 
 def _recognise(data: bytes) -> None:

@@ -55,7 +55,8 @@ def save(probe: Probe, target: Path, *, replace: bool = False) -> Path:
 def _write_arrays(probe: Probe, path: Path) -> None:
     key = "y" if probe.labels.ndim == 1 else "Y"
     arrays: dict[str, Any] = {"X": np.asarray(probe.inputs), key: probe.labels}
-    np.savez(path, allow_pickle=False, label_names=np.array(probe.label_names, str), **arrays)
+    arrays |= {"label_names": np.array(probe.label_names, str), "task": np.array(probe.task)}
+    np.savez(path, allow_pickle=False, **arrays)
 
 
 def _write_parquet(probe: Probe, path: Path) -> None:
@@ -76,6 +77,9 @@ def _table(probe: Probe) -> pa.Table:
         columns["label"] = pa.array(sets, pa.list_(pa.int64()))
         feature = {"_type": "ClassLabel", "names": list(probe.label_names)}
         declared["label"] = {"_type": "List", "feature": feature}
+    elif probe.task == "text":
+        columns["label"] = pa.array([probe.label_names[each] for each in probe.labels], pa.string())
+        declared["label"] = {"_type": "Value", "dtype": "string"}
     else:
         targets = probe.labels.reshape(probe.samples, -1)
         for number, name in enumerate(_target_names(probe, set(columns))):

@@ -34,6 +34,8 @@ LABEL_WORDS = LABEL_EXACT | frozenset(
 IMAGE_WORDS = _words(
     "image img picture photo pixel_values file_name filename file image_path img_path path"
 )
+#: Columns that say which rows have the same image, where its bytes alone would.
+IMAGE_IDS = frozenset(_words("image_id img_id image_name image_path file_name filename"))
 IDENTIFIERS = frozenset({"", *_words("id idx index uid uuid guid key url source unnamed_0 row")})
 SPLIT_COLUMNS = frozenset(_words("split subset set fold partition"))
 PAIRS = (
