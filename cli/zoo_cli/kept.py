@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 #: folder or file of the store -> (what it is, whether it can be computed again)
 KINDS = {
     "features": ("activations of past forward passes", True),
+    "attributions": ("which part of the input a layer responds to", True),
     "inputs": ("decoded and resized images", True),
     "scores": ("scores of past runs", False),
     "runs": ("rankings and journals of past runs", False),

@@ -6,13 +6,12 @@ merged with the environment and ``zoo.toml``, and read from ``context.settings``
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from zoo.errors import InputError
+from zoo_cli.values import expand_lists, parse_assignments, parse_conditions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,53 +73,6 @@ def setting(*names: str, shown: object, help: str, **attributes: Any) -> Callabl
     )
 
 
-def expand_lists(
-    ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
-) -> tuple[str, ...]:
-    """Replace each ``@file.txt`` by the lines of that file; ``#`` starts a comment line."""
-    del ctx
-    found: list[str] = []
-    for value in values:
-        if not value.startswith("@"):
-            found.append(value)
-            continue
-        path = Path(value[1:])
-        try:
-            lines = path.read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "not UTF-8 text"
-            raise InputError(
-                f"the list {value!r} of {param.opts[0]} cannot be read: {reason}.",
-                "@FILE names a text file with one value a line.",
-            ) from error
-        found += [line.strip() for line in lines if line.strip() and line.strip()[0] != "#"]
-    return tuple(found)
-
-
-def parse_assignments(
-    ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
-) -> dict[str, dict[str, Any]]:
-    """Turn ``name.option=value`` into ``{name: {option: value}}``; numbers and booleans too."""
-    found: dict[str, dict[str, Any]] = {}
-    for text in expand_lists(ctx, param, values):
-        left, equals, value = text.partition("=")
-        name, dot, option = left.strip().rpartition(".")
-        if not (equals and dot and name and option):
-            raise InputError(
-                f"--set {text!r} is not of the form name.option=value.",
-                "--set logme.refinements=30",
-            )
-        found.setdefault(name, {})[option] = _literal(value.strip())
-    return found
-
-
-def _literal(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
-
-
 model = option(
     "-m",
     "--model",
@@ -141,7 +93,26 @@ estimator = option(
     callback=expand_lists,
     variable="ZOO_ESTIMATOR",
     default_shown="all that fit",
-    help="See `zoo plugins list --hook zoo_estimators`. Repeat it, or @FILE.",
+    help="See `zoo plugins list --hook zoo_estimators`; all takes every one. Repeat it, or @FILE.",
+)
+label_encoder = option(
+    "--label-encoder",
+    "label_encoders",
+    metavar="NAME",
+    multiple=True,
+    callback=expand_lists,
+    variable="ZOO_LABEL_ENCODER",
+    default_shown="those that need nothing",
+    help="See `zoo plugins list --hook zoo_label_encoders`; or a text checkpoint. Repeat it.",
+)
+reference_model = option(
+    "--reference",
+    "reference",
+    metavar="MODEL",
+    default="",
+    default_shown="none",
+    variable="ZOO_REFERENCE_MODEL",
+    help="A model that estimators such as rsa compare the others with.",
 )
 assignments = option(
     "--set",
@@ -152,6 +123,16 @@ assignments = option(
     variable="ZOO_SET",
     default_shown="none",
     help="One option of one method, such as logme.refinements=30. Repeat it.",
+)
+where = option(
+    "--where",
+    "where",
+    metavar="COLUMN=VALUE",
+    multiple=True,
+    callback=parse_conditions,
+    variable="ZOO_WHERE",
+    default_shown="every row",
+    help="Read only these rows of TRUTH.csv, such as recipe=head. Repeat it.",
 )
 limit = option(
     "-n",
@@ -191,6 +172,22 @@ html = option(
     default_shown="none",
     variable="ZOO_HTML",
     help="Also write one self-contained page.",
+)
+attribution = option(
+    "--attribution",
+    metavar="NAME",
+    default="gradient_x_input",
+    default_shown="gradient_x_input",
+    variable="ZOO_ATTRIBUTION",
+    help="How inputs are attributed: gradient_x_input, saliency, lrp; none leaves it out.",
+)
+trust_remote_code = option(
+    "--trust-remote-code",
+    multiple=True,
+    metavar="MODEL",
+    default_shown="none",
+    variable="ZOO_TRUST_REMOTE_CODE",
+    help="Let this one checkpoint run its own code. Repeat it.",
 )
 dry_run = option(
     "--dry-run",

@@ -10,6 +10,8 @@ from zoo.render.quantities import duration_text, parameters_text, size_text
 from zoo_cli.output import Column, Output
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from zoo.plan import Plan
 
 
@@ -50,13 +52,30 @@ def show_plan(output: Output, plan: Plan) -> None:
     for note in probe.notes:
         output.note(f"  {note}")
     output.rows(columns, rows, document=document)
+    for note in plan.notes:
+        output.warn(note)
+    if plan.reference is not None:
+        output.note(f"compared with: {plan.reference.candidate.model}")
+    if plan.rounds:
+        output.note(_rounds(plan.rounds))
     for left in plan.excluded:
         output.note(f"left out: {left.model}: {left.reason}")
     for failure in plan.failures:
         output.warn(str(failure))
         output.hint(failure.hint)
+    models = "1 model" if len(plan.models) == 1 else f"{len(plan.models)} models"
     output.note(
-        f"{len(plan.models)} models, {size_text(plan.download)} to download, forward passes about "
+        f"{models}, {size_text(plan.download)} to download, forward passes about "
         f"{duration_text(plan.seconds)} with {plan.jobs} workers on {plan.device} (from parameter "
         "counts: within a factor of 3). Nothing was run."
+    )
+
+
+def _rounds(rounds: Sequence[int]) -> str:
+    if len(rounds) == 1:
+        return f"{rounds[0]} samples are too few to race on: every model is measured on all of them"
+    *first, last = map(str, rounds)
+    return (
+        f"race: every model on {first[0]} samples, those not clearly behind on "
+        f"{' and '.join([*filter(None, [', '.join(first[1:])]), last])}"
     )

@@ -94,7 +94,7 @@ class Bars:
 
     def _milestone(self, event: Event) -> None:
         if event.kind == "plan" and event.total:
-            self._models = event.total
+            self._models, self._finished = event.total, 0  # of this round, where there are several
         if event.kind in {"model", "failure"} and event.model:
             self._finish(event.model)
             self._finished += 1

@@ -109,6 +109,14 @@ def test_a_page_that_cannot_be_written_is_found_out_before_the_work(zoo, photos,
     assert "does not exist" in error
 
 
+def test_results_that_cannot_be_used_are_found_out_before_the_work(zoo, photos, tmp_path):
+    truth = tmp_path / "truth.csv"
+    truth.write_text("model,first,second\na,1,2\n", encoding="utf-8")
+    assert str(truth) in refused(zoo, photos, "--truth", truth)
+    assert "--truth" in refused(zoo, photos, "--where", "recipe=head")
+    assert not (zoo.home / "runs").exists()
+
+
 def test_a_run_that_goes_on_keeps_its_question(zoo):
     error = refused(zoo, "--resume", "a1f3", "--seed", 3, "-m", "./other")
     assert "--model, --seed would ask another one" in error

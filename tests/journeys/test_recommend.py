@@ -10,6 +10,7 @@ import pytest
 ROW = {"model", "rank", "score", "interval", "tied", "layer", "estimators", "parameters", "bytes"}
 CELL = {"value", "z", "seconds", "saturated"}
 DEFAULT = {"logme", "reg_hscore", "knn", "ridge_loo"}
+ALWAYS = {"prior", "combined"}
 
 
 def recommend(zoo, data, registry, *more):
@@ -29,7 +30,7 @@ def test_images_cold_warm_and_all_layers(zoo, photos, registry, tmp_path):
     assert [row["rank"] for row in answer["ranking"]] == [1, 2, 3]
     for row in answer["ranking"]:
         assert set(row) >= ROW
-        assert set(row["estimators"]) == DEFAULT
+        assert set(row["estimators"]) == DEFAULT | ALWAYS
         assert all(set(cell) >= CELL for cell in row["estimators"].values())
         low, high = row["interval"]
         assert 0 <= low <= row["score"] <= high <= 1
@@ -58,7 +59,7 @@ def test_texts(zoo, reviews, registry):
     answer = done.json
     assert answer["probe"]["classes"] == 2
     assert len(answer["ranking"]) == 2
-    assert all(set(row["estimators"]) == {"knn", "logme"} for row in answer["ranking"])
+    assert all(set(row["estimators"]) == {"knn", "logme"} | ALWAYS for row in answer["ranking"])
 
 
 def test_a_model_by_folder_from_any_working_directory(zoo, photos, checkpoints):
@@ -140,6 +141,10 @@ def test_runs_are_shown_compared_and_removed(zoo, photos, checkpoints, tmp_path)
     quality = zoo("runs", "compare", name, truth, "--json").json["quality"]
     assert quality[0]["by"] == "score"
     assert quality[0]["weighted_tau"] == pytest.approx(1)
+    told = zoo("recommend", photos, *models, "--truth", truth, "--format", "table")
+    assert told.code == 0
+    assert "TAU_W" in told.stdout + told.stderr
+    assert zoo("runs", "remove", told.stderr.split("Run ")[1].split()[0], "-y").code == 0
     assert zoo("runs", "remove", name, "-y").code == 0
     assert name not in zoo("runs", "list", "-q").stdout
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 
 from zoo import hookimpl
 from zoo.builtin import zoo_exclude_candidates
 from zoo.catalogue import Catalogue
-from zoo.errors import NothingMatchedError, UnknownNameError
+from zoo.errors import InputError, NothingMatchedError, UnknownNameError
 from zoo.host import PluginHost
 from zoo.plan import find_candidates, make_plan
 from zoo.runs import Request
 from zoo.settings import Settings
+from zoo.testing.tiny_checkpoints import build_tiny_checkpoint
 from zoo.types.model import Candidate, ModelEntry
 from zoo.types.ranking import ProbeSummary
 
@@ -100,3 +102,89 @@ def test_nothing_left_of_named_models_blames_no_registry(catalogue, probe, tmp_p
         plan(catalogue, probe, tmp_path, models=("embedded:vit-digit-parity",), max_size=100)
     message = caught.value.message
     assert message.startswith("no model is left (embedded:vit-digit-parity: 335 kB, over")
+
+
+VIT, SWIN = "embedded:vit-digit-parity", "embedded:swin-orientations"
+
+
+def test_all_takes_every_estimator_that_reads_the_data_and_does_the_task(
+    catalogue, probe, tmp_path
+):
+    found = plan(catalogue, probe, tmp_path, models=(VIT,), estimators=("all", "knn"))
+    specs = catalogue.specs("estimator")
+    assert set(found.estimators) == {
+        name
+        for name, spec in specs.items()
+        if spec.reads_features and "classification" in spec.tasks
+    }
+    assert any(specs[name].cost == "expensive" for name in found.estimators)
+
+
+def test_a_prior_may_be_named_beside_others_and_not_alone(catalogue, probe, tmp_path):
+    found = plan(catalogue, probe, tmp_path, models=(VIT,), estimators=("prior", "knn"))
+    assert found.estimators == ("knn",)
+    with pytest.raises(InputError, match="prior reads no data"):
+        plan(catalogue, probe, tmp_path, models=(VIT,), estimators=("prior",))
+
+
+class TestReference:
+    def test_it_is_planned_beside_the_candidates_and_no_limit_is_meant_for_it(
+        self, catalogue, probe, tmp_path
+    ):
+        found = plan(
+            catalogue,
+            probe,
+            tmp_path,
+            models=(VIT,),
+            reference=SWIN,
+            estimators=("rsa",),
+            licenses=("apache-2.0",),
+        )
+        assert [each.candidate.model for each in found.models] == [VIT]
+        assert found.reference.candidate.model == SWIN
+
+    @pytest.mark.parametrize(
+        ("reference", "words"),
+        [("hub:no/such", "hub:no/such"), ("nosuch", "nosuch"), ("./nowhere", "./nowhere")],
+    )
+    def test_one_that_cannot_be_had_is_bad_input(
+        self, catalogue, probe, tmp_path, reference, words
+    ):
+        question = {"models": (VIT,), "estimators": ("rsa",), "reference": reference}
+        with pytest.raises(InputError, match=words) as caught:
+            plan(catalogue, probe, tmp_path, **question)
+        assert caught.value.hint
+
+    def test_one_that_does_not_read_the_data_is_bad_input(self, catalogue, probe, tmp_path):
+        texts = msgspec.structs.replace(probe, modality="text")
+        model = tmp_path / "model"
+        build_tiny_checkpoint("distilbert", model)
+        question = {"models": (str(model),), "estimators": ("rsa",), "reference": VIT}
+        with pytest.raises(InputError, match=f"the reference '{VIT}' cannot be used"):
+            plan(catalogue, texts, tmp_path, **question)
+
+    def test_what_no_estimator_reads_is_said_and_not_planned(self, catalogue, probe, tmp_path):
+        question = {"models": (VIT,), "estimators": ("knn",), "label_encoders": ("one_hot",)}
+        found = plan(catalogue, probe, tmp_path, reference=SWIN, **question)
+        assert found.reference is None
+        first, second = found.notes
+        assert first.startswith("--reference has no effect")
+        assert second.startswith("--label-encoder has no effect")
+
+    def test_where_labels_are_texts_every_estimator_reads_their_encoder(
+        self, catalogue, probe, tmp_path
+    ):
+        texts = msgspec.structs.replace(probe, task="text", classes=None)
+        question = {"models": (VIT,), "estimators": ("knn",), "label_encoders": ("ngrams",)}
+        assert plan(catalogue, texts, tmp_path, **question).notes == ()
+
+    def test_an_unknown_label_encoder_gets_the_list(self, catalogue, probe, tmp_path):
+        with pytest.raises(UnknownNameError, match="one_hot"):
+            plan(catalogue, probe, tmp_path, models=(VIT,), label_encoders=("one_hott",))
+
+
+def test_only_a_budget_makes_rounds(catalogue, probe, tmp_path):
+    probe = msgspec.structs.replace(probe, samples=400)
+    assert plan(catalogue, probe, tmp_path, models=(VIT,)).rounds == ()
+    found = plan(catalogue, probe, tmp_path, models=(VIT,), budget=60.0)
+    assert found.rounds == (50, 100, 200, 400)

@@ -32,6 +32,9 @@ def recommend(
     estimators: Sequence[str] = (),
     options: Mapping[str, Mapping[str, Any]] | None = None,
     layers: Literal["last", "all"] = "last",
+    budget: float = 0.0,
+    reference: str = "",
+    label_encoders: Sequence[str] = (),
     probe: ProbeOptions | None = None,
     settings: Settings | None = None,
     on_event: Listener = ignore,
@@ -42,9 +45,12 @@ def recommend(
         data: an image folder, a file of texts, a data set folder or id; ``demo`` for the demo.
         models: references to rank; empty takes the registry.
         registry: a registry file; empty follows the search order.
-        estimators: names; empty takes the default ones.
+        estimators: names, or ``all``; empty takes the default ones.
         options: estimator -> its options.
         layers: score the penultimate layer only, or every layer.
+        budget: seconds to race within, on growing samples; 0 measures every model on all of them.
+        reference: a model that some estimators compare the others with.
+        label_encoders: names, or references of text checkpoints; empty takes the default ones.
         probe: how to read the data; guessed where it does not say.
         settings: how to run; read from file and environment when absent.
         on_event: is told what happens while it happens, from any thread.
@@ -68,6 +74,9 @@ def recommend(
         estimators=tuple(estimators),
         options={name: dict(each) for name, each in (options or {}).items()},
         layers=layers,
+        budget=budget,
+        reference=reference,
+        label_encoders=tuple(label_encoders),
         permutations=settings.permutations,
         folds=settings.folds,
     )
@@ -79,6 +88,7 @@ def score(
     estimators: Sequence[str] = (),
     *,
     options: Mapping[str, Mapping[str, Any]] | None = None,
+    reference: str | Path | Mapping[str, npt.NDArray[Any]] | None = None,
     task: Task | None = None,
     settings: Settings | None = None,
 ) -> Scored:
@@ -86,8 +96,9 @@ def score(
 
     Args:
         source: an ``.npz`` file or its arrays: ``X`` (N, D) with ``y`` (N,) or ``Y`` (N, T).
-        estimators: names; empty takes the default ones that do the task.
+        estimators: names; empty takes the default ones that do the task, ``all`` every one.
         options: estimator -> its options.
+        reference: the same samples through another model: an ``.npz`` file or arrays with ``X``.
         task: overrides the guess.
         settings: permutations, folds and seed; read from file and environment when absent.
 
@@ -102,6 +113,7 @@ def score(
         estimators,
         catalogue=open_catalogue(settings),
         options=options,
+        reference=reference,
         task=task,
         permutations=settings.permutations,
         folds=settings.folds,

@@ -16,6 +16,8 @@ from zoo.errors import (
     UnreachableError,
     ZooError,
 )
+from zoo.estimators import asked_in_vain, choose_estimators
+from zoo.rounds import rounds_of
 from zoo.sources import open_sources
 from zoo.types.failure import Failure
 from zoo.types.model import Candidate
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from zoo.runs import Request
     from zoo.settings import Settings
     from zoo.types.protocols import Source
-    from zoo.types.specs import EstimatorSpec, RuntimeSpec
+    from zoo.types.specs import RuntimeSpec
 
 #: Work of one forward pass, in multiplications and additions a parameter. Convolutions reuse a
 #: weight at every position, a transformer at every token: a rule of thumb, good to a factor of 3.
@@ -54,7 +56,13 @@ class PlannedModel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything decided before the first weight is fetched."""
+    """Everything decided before the first weight is fetched.
+
+    Attributes:
+        reference: the model that the others are compared with.
+        rounds: samples of each round of a race; empty without a budget.
+        notes: what was asked for and has no effect, one sentence each.
+    """
 
     probe: ProbeSummary
     registry: str
@@ -64,11 +72,17 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     estimators: tuple[str, ...]
     jobs: int
     device: str
+    reference: PlannedModel | None = None
+    rounds: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def download(self) -> int:
         """Bytes to fetch."""
-        return sum(each.download for each in self.models)
+        every = {each.candidate.model: each.download for each in self.models}
+        if self.reference is not None:
+            every[self.reference.candidate.model] = self.reference.download
+        return sum(every.values())
 
     @property
     def seconds(self) -> float:
@@ -89,6 +103,9 @@ def make_plan(
     estimators = choose_estimators(request, probe, catalogue)
     if settings.runtime != "auto":
         catalogue.spec("runtime", settings.runtime)
+    notes = asked_in_vain(request, probe, estimators, catalogue)
+    compares = any(spec.reads("reference") for spec in estimators.values())
+    reference = _plan_reference(request, probe, settings, catalogue) if compares else None
     registry, candidates = find_candidates(request, settings)
     early, kept = _excluded(candidates, probe, request, catalogue, inspected=False)
     known = open_sources(catalogue, settings)
@@ -115,6 +132,9 @@ def make_plan(
         estimators=tuple(estimators),
         jobs=jobs,
         device=settings.device,
+        reference=reference,
+        rounds=rounds_of(probe.samples, probe.classes) if request.budget else (),
+        notes=notes,
     )
 
 
@@ -134,39 +154,6 @@ def find_candidates(request: Request, settings: Settings) -> tuple[str, list[Can
         candidates = list(registry.candidates())
     unique = {candidate.model: _trusted(candidate, request) for candidate in candidates}
     return str(path), list(unique.values())
-
-
-def choose_estimators(
-    request: Request, probe: ProbeSummary, catalogue: Catalogue
-) -> dict[str, EstimatorSpec]:
-    """Take the estimators that were named, else the default ones that fit the task.
-
-    Raises:
-        UnknownNameError: with the nearest name.
-        InputError: a named estimator, or every one, does not do this task.
-    """
-    named = {name: catalogue.spec("estimator", name) for name in request.estimators}
-    for name, options in request.options.items():
-        catalogue.create("estimator", name, options)
-    for name, spec in named.items():
-        if spec.reads_features and probe.task not in spec.tasks:
-            can = ", ".join(spec.tasks)
-            raise InputError(
-                f"the estimator {name!r} does not do {probe.task}; it does {can}.",
-                "zoo plugins list --hook zoo_estimators",
-            )
-    every = catalogue.specs("estimator")
-    usable = {
-        name: spec
-        for name, spec in (named or every).items()
-        if spec.reads_features and probe.task in spec.tasks and (named or spec.default)
-    }
-    if not usable:
-        raise InputError(
-            f"no estimator that reads the data does {probe.task}.",
-            "zoo plugins list --hook zoo_estimators",
-        )
-    return usable
 
 
 def choose_runtime(
@@ -207,6 +194,35 @@ def _trusted(candidate: Candidate, request: Request) -> Candidate:
 
     trusted = any(answers(candidate.entry, text) for text in request.trust_remote_code)
     return msgspec.structs.replace(candidate, trust_remote_code=trusted)
+
+
+def _plan_reference(
+    request: Request, probe: ProbeSummary, settings: Settings, catalogue: Catalogue
+) -> PlannedModel | None:
+    """Plan the model that others are compared with; no limit of the person is meant for it.
+
+    Raises:
+        InputError: it cannot be had.
+    """
+    if not request.reference:
+        return None
+    alone = msgspec.structs.replace(
+        request,
+        models=(request.reference,),
+        reference="",
+        label_encoders=(),
+        max_size=None,
+        licenses=(),
+        budget=0.0,
+    )
+    what = f"the reference {request.reference!r} cannot be used"
+    try:
+        plan = make_plan(alone, probe, settings, catalogue, 1)
+    except NothingMatchedError as error:
+        raise InputError(f"{what}: {error.message}", error.hint) from error
+    for failure in plan.failures:
+        raise InputError(f"{what}: {failure.error}", failure.hint)
+    return plan.models[0]
 
 
 def _excluded(

@@ -36,8 +36,10 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         folds: folds of the jack-knife.
         max_size: bytes of a checkpoint.
         licenses: licences to keep; empty keeps all.
-        budget: seconds after which no further model is started; 0 means no limit.
+        budget: seconds to race within, on growing samples; 0 measures everybody on all of them.
         trust_remote_code: references that may run their own code.
+        label_encoders: names, or references of text checkpoints; empty takes the default ones.
+        reference: the model that estimators compare with; empty for none.
     """
 
     data: str
@@ -54,6 +56,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     licenses: tuple[str, ...] = ()
     budget: float = 0.0
     trust_remote_code: tuple[str, ...] = ()
+    label_encoders: tuple[str, ...] = ()
+    reference: str = ""
 
 
 class RunInfo(msgspec.Struct, frozen=True, kw_only=True):

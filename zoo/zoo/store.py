@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-Kind = Literal["features", "inputs"]
+Kind = Literal["features", "attributions", "inputs"]
 
 _SUFFIX = ".safetensors"
 _HASH = "sha256:"

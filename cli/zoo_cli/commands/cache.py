@@ -82,7 +82,7 @@ def show(context: Context) -> None:
 def prune(
     context: Context, older_than: float | None, max_size: float | None, dry_run: bool, yes: bool
 ) -> int:
-    """Remove features and prepared inputs; they are computed again when needed.
+    """Remove features, attributions and prepared inputs; they are computed again when needed.
 
     Scores and runs stay: see `zoo runs remove`.
     """

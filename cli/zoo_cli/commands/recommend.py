@@ -16,6 +16,8 @@ from zoo_cli.data_options import data_options
 from zoo_cli.quantities import DURATION, SIZE
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from zoo.pipeline import Prepared
     from zoo.plan import Plan
     from zoo.runs import Request, Run
@@ -28,7 +30,7 @@ _QUESTION = frozenset(
     ("registry", "models", "estimators", "assignments", "task", "label", "text", "image", "split")
 ) | frozenset(
     ("probe_size", "seed", "layers", "max_size", "licenses", "budget", "trust_remote_code")
-) | {"permutations", "folds"}  # fmt: skip
+) | {"permutations", "folds", "label_encoders", "reference"}  # fmt: skip
 
 
 @zoo_command(
@@ -37,7 +39,10 @@ _QUESTION = frozenset(
         "zoo recommend --demo",
         "zoo recommend photos/ --dry-run",
         "zoo recommend reviews.csv --label stars -n 5 --html report.html",
+        "zoo recommend photos/ --budget 10m",
+        "zoo recommend photos/ -e rsa -e dds --reference hub:org/trained",
         "zoo recommend photos/ -m org/name -m ./my-checkpoint --layers all",
+        "zoo recommend photos/ --truth finetuned.csv",
         "zoo recommend --resume a1f3",
     ),
 )
@@ -47,6 +52,8 @@ _QUESTION = frozenset(
 @options.model
 @options.estimator
 @options.assignments
+@options.label_encoder
+@options.reference_model
 @data_options
 @options.option(
     "--layers",
@@ -79,7 +86,7 @@ _QUESTION = frozenset(
     metavar="TIME",
     default_shown="none",
     variable="ZOO_BUDGET",
-    help="Start no further model after 90s, 10m or 2h.",
+    help="Race for 90s, 10m or 2h: few samples first, more for the leaders.",
 )
 @options.option(
     "--trust-remote-code",
@@ -98,6 +105,17 @@ _QUESTION = frozenset(
 @options.limit
 @options.dry_run
 @options.html
+@options.option(
+    "--truth",
+    "truth_path",
+    type=click.Path(path_type=Path),
+    metavar="FILE.csv",
+    default=None,
+    default_shown="none",
+    variable="ZOO_TRUTH",
+    help="Fine-tuned results that you have: say how well the order agrees with them.",
+)
+@options.where
 @click.option("--resume", metavar="RUN", help="Go on with an interrupted run; see `zoo runs list`.")
 def recommend(
     context: Context,
@@ -108,6 +126,8 @@ def recommend(
     limit: int | None,
     dry_run: bool,
     html_path: Path | None,
+    truth_path: Path | None,
+    where: dict[str, str],
     **question: Any,
 ) -> int:
     """Rank models for your data.
@@ -124,22 +144,31 @@ def recommend(
     if resume is not None:
         _refuse_new_question()
     _check_page(html_path)
+    _check_truth(truth_path, where)
     home = context.settings.folder
     run = find_run(home, resume) if resume is not None else None
     request = run.request if run else _request(context, data or "demo", demo=demo, **question)
     prepared = prepare(request, context.settings, context.catalogue)
     if dry_run:
         return _show_plan(context, prepared.plan)
-    return answer(context, run or start_run(home, request), prepared, limit, html_path)
+    run = run or start_run(home, request)
+    return answer(context, run, prepared, limit, html_path, truth_path=truth_path, where=where)
 
 
 def answer(
-    context: Context, run: Run, prepared: Prepared, limit: int | None, html_path: Path | None
+    context: Context,
+    run: Run,
+    prepared: Prepared,
+    limit: int | None,
+    html_path: Path | None,
+    *,
+    truth_path: Path | None = None,
+    where: Mapping[str, str] | None = None,
 ) -> int:
     """Carry a run out, print its ranking, and say what to do next."""
     from zoo.api import carry_out
     from zoo_cli.progress import listening
-    from zoo_cli.ranking_view import show_ranking
+    from zoo_cli.ranking_view import show_quality, show_ranking
 
     context.invocation.resume = _resume_command(context, run)
     with listening(context) as listener:
@@ -150,6 +179,8 @@ def answer(
 
         write_html(ranking, html_path)
     show_ranking(context.output, ranking, limit)
+    if truth_path is not None:
+        show_quality(context.output, ranking, truth_path, where)
     _say_next(context, ranking, html_path)
     return exit_code(ranking)
 
@@ -227,6 +258,17 @@ def _check_page(path: Path | None) -> None:
     """Find out before the work, not after it, that the page cannot be written."""
     if path is not None and not path.absolute().parent.is_dir():
         raise InputError(f"--html {path}: the folder {path.absolute().parent} does not exist.")
+
+
+def _check_truth(path: Path | None, where: Mapping[str, str]) -> None:
+    """Find out before the work that the results cannot be used."""
+    if path is None:
+        if where:
+            raise click.UsageError("--where picks rows of --truth FILE.csv, which is not given.")
+        return
+    from zoo.score_tables import read_truth
+
+    read_truth(path, where)
 
 
 def _show_plan(context: Context, plan: Plan) -> int:

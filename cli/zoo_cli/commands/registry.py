@@ -16,6 +16,7 @@ from zoo_cli import options
 from zoo_cli.context import noun_group, zoo_command
 from zoo_cli.output import Column
 from zoo_cli.progress import listening
+from zoo_cli.values import expand_lists
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +35,7 @@ def parse_tags(
 ) -> dict[str, str]:
     """Turn ``key=value`` texts into a table."""
     tags = {}
-    for text in options.expand_lists(ctx, param, values):
+    for text in expand_lists(ctx, param, values):
         key, equals, value = text.partition("=")
         if not (equals and key.strip() and value.strip()):
             raise InputError(

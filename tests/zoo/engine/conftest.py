@@ -23,6 +23,12 @@ from zoo.types import (
 )
 
 FAKE = RuntimeSpec(name="fake", target="fake_runtime:FakeRuntime", summary="numpy")
+READER = EstimatorSpec(
+    name="reader",
+    target="fake_runtime:ReadingEstimator",
+    summary="what it was given",
+    wants=("attributions", "reference", "label_embeddings"),
+)
 MEAN = EstimatorSpec(name="mean", target="fake_runtime:FakeEstimator", summary="mean")
 
 
@@ -52,6 +58,12 @@ def make_probe():
 def mean():
     """Make jobs of an estimator that is one line of numpy."""
     return _mean
+
+
+@pytest.fixture
+def reader():
+    """Make a job of an estimator that says what it was given."""
+    return EstimatorJob(spec=READER, distribution_version="1")
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.errors import CheckpointError, OutOfMemoryError
+from zoo.errors import CheckpointError, NotApplicable, OutOfMemoryError
 from zoo.types import EncodedInput, Tap
 
 
@@ -56,7 +56,8 @@ class FakeRuntime:
             raise _LibraryError("one", "two")
         if facts.get("exits"):
             sys.exit(7)
-        return FakeBackbone(checkpoint, facts)
+        kind = AttributingBackbone if facts.get("attributes") else FakeBackbone
+        return kind(checkpoint, facts)
 
 
 class _LibraryError(Exception):
@@ -109,6 +110,51 @@ class FakeBackbone:
 
     def close(self):
         log(self.checkpoint, "close")
+
+
+class AttributingBackbone(FakeBackbone):
+    """Attributes a sample to four cells: its value, over the number of the tap."""
+
+    def attribute(self, batch, taps, method):
+        facts = self.facts
+        log(self.checkpoint, f"attribute-{len(batch)}")
+        if facts.get("die_in_attribute"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        if facts.get("no_gradient"):
+            raise NotApplicable("no gradient of late reaches the input.")
+        if len(batch) > facts.get("fits_backward", 10**9):
+            raise OutOfMemoryError(f"{len(batch)} do not fit.")
+        values = np.array([np.asarray(each.data).flat[0] for each in batch], dtype=np.float32)
+        names = [tap.name for tap in self.taps]
+        rows = {tap: np.tile(values[:, None], 4) / (1 + names.index(tap)) for tap in taps}
+        if facts.get("nan_map"):
+            rows[facts["nan_map"]][0] = np.nan
+        return rows
+
+
+def _attributed(features):
+    maps = features.extras.get("attributions", np.empty((0, 0)))
+    return float(np.isfinite(maps).all(axis=1).sum())
+
+
+class ReadingEstimator:
+    """Says what it was given."""
+
+    def score(self, features):
+        from zoo.types import Score
+
+        given = {name: array.shape for name, array in features.extras.items()}
+        reference = features.reference
+        same = reference is not None and bool((reference.values == features.values).all())
+        details = {
+            "attributed": _attributed(features),
+            "attributions": float(np.nansum(features.extras.get("attributions", 0.0))),
+            "extras": float(len(given)),
+            "same": float(same),
+        }
+        if reference is not None:
+            details["compared"] = _attributed(reference)
+        return Score(float(features.values.mean()), details=details)
 
 
 class FakeEstimator:

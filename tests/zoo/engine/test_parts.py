@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from zoo.engine import Reference
 from zoo.engine.deaths import explain
 from zoo.engine.devices import check_device, choose_devices
 from zoo.engine.extract import LOGITS, Extraction, Layer, describe, extract, last_alive
 from zoo.engine.inputs import pack, shards, unpack
-from zoo.engine.keys import features_key, labels_digest, score_key
+from zoo.engine.keys import Names, features_key, labels_digest, score_key
 from zoo.engine.machine import usable_cores, usable_memory
 from zoo.engine.once import Once, gather
 from zoo.errors import InputError, PluginError
@@ -110,18 +113,37 @@ class TestKeys:
         assert len(keys) == 6
 
     def test_everything_that_shapes_a_score_is_in_its_key(self, zoo, mean):
-        task = zoo.task("a")
+        task, names = zoo.task("a"), Names(features="features")
         keys = {
-            score_key("features", "late", mean(), task),
-            score_key("other", "late", mean(), task),
-            score_key("features", "early", mean(), task),
-            score_key("features", "late", mean(scale=2.0), task),
+            score_key(names, "late", mean(), task),
+            score_key(Names(features="other"), "late", mean(), task),
+            score_key(names, "early", mean(), task),
+            score_key(names, "late", mean(scale=2.0), task),
         }
         assert len(keys) == 4
 
-    def test_a_changed_estimator_is_scored_again(self, zoo, mean, tmp_path, monkeypatch):
-        from dataclasses import replace
+    @pytest.mark.parametrize("need", ["label_embeddings", "attributions", "reference"])
+    def test_what_an_estimator_reads_is_in_its_key_and_nothing_else(self, zoo, mean, need):
+        plain = mean()
+        reader = replace(plain, spec=replace(plain.spec, wants=(need,)))
+        task = zoo.task("a")
+        other = Reference(model="./b", layer="late", features="theirs", attributions="maps")
+        changes = {
+            "label_embeddings": (Names(features="features", extras="embedded"), task),
+            "attributions": (Names(features="features", attributions="maps"), task),
+            "reference": (Names(features="features"), replace(task, reference=other)),
+        }
+        before = Names(features="features"), task
+        for name, (names, changed) in changes.items():
+            assert score_key(names, "late", plain, changed) == score_key(
+                before[0], "late", plain, task
+            )
+            same = score_key(names, "late", reader, changed) == score_key(
+                before[0], "late", reader, task
+            )
+            assert same == (name != need)
 
+    def test_a_changed_estimator_is_scored_again(self, zoo, mean, tmp_path, monkeypatch):
         from zoo.engine import keys
 
         monkeypatch.syspath_prepend(tmp_path)
@@ -132,7 +154,7 @@ class TestKeys:
         for text in ("one", "two"):
             module.write_text(f"'''{text}'''")
             keys._code_digest.cache_clear()
-            found.add(score_key("features", "late", job, task))
+            found.add(score_key(Names(features="features"), "late", job, task))
         assert len(found) == 2
         keys._code_digest.cache_clear()
 

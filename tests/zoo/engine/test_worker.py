@@ -8,8 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from zoo.engine import worker
+from zoo.engine import scores, worker
 from zoo.engine.jobs import ExtractJob, ScoreJob, ShardJob
+from zoo.engine.keys import Names
+from zoo.engine.pieces import Piece
 from zoo.store import Store
 
 
@@ -44,7 +46,8 @@ def extraction(shard):
 def scoring(zoo, mean, images, shard):
     return ScoreJob(
         store=shard.store,
-        key="features",
+        names=Names(features="features"),
+        pieces=(Piece(key="features"),),
         task=zoo.task("a", estimators=[mean()]),
         labels=images.labels,
         probe_task=images.task,
@@ -64,9 +67,9 @@ def test_one_job_after_the_other_gives_records(shard, extraction, scoring):
     done = worker.extract_features(extraction)
     assert done.extraction.default_layer == "late"
     assert done.extraction.prepare_seconds == 0.5
-    scored = worker.score_features(scoring)
+    scored = scores.score_features(scoring)
     assert [record.estimator for record in scored.records] == ["mean"]
-    assert worker.score_features(scoring).records == scored.records
+    assert scores.score_features(scoring).records == scored.records
 
 
 def test_a_full_disk_is_a_failure_with_a_hint(shard, extraction, full_disk):
@@ -80,7 +83,7 @@ def test_prepared_inputs_that_vanished_are_named(shard, extraction):
 
 
 def test_features_that_vanished_are_reported(scoring):
-    assert worker.score_features(scoring).lost
+    assert scores.score_features(scoring).lost
 
 
 def test_features_that_are_damaged_behind_their_header_are_reported(shard, extraction, scoring):
@@ -90,7 +93,7 @@ def test_features_that_are_damaged_behind_their_header_are_reported(shard, extra
     content = bytearray(path.read_bytes())
     content[-200:] = bytes(200)
     path.write_bytes(content)
-    assert worker.score_features(scoring).lost
+    assert scores.score_features(scoring).lost
     assert not path.exists()
 
 
@@ -103,7 +106,7 @@ def test_scores_that_cannot_be_kept_are_still_given(shard, extraction, scoring, 
     worker.prepare_shard(shard)
     worker.extract_features(extraction)
     monkeypatch.setattr(Records, "write", write)
-    assert len(worker.score_features(scoring).records) == 1
+    assert len(scores.score_features(scoring).records) == 1
 
 
 def test_a_panic_of_a_library_is_a_failure(shard, extraction, zoo, monkeypatch):
@@ -126,8 +129,7 @@ def test_logits_that_are_not_finite_are_left_out(zoo, shard, extraction, scoring
     zoo.checkpoint("a", nan="logits")
     worker.prepare_shard(shard)
     worker.extract_features(extraction)
-    layer = worker.read_extraction(Store(shard.store), "features").scored("last")[0]
-    features = worker._features(Store(shard.store), scoring, layer)
+    features = scores.features_to_score(Store(shard.store), scoring, "late")
     assert features.logits is None
     assert features.values.dtype == np.float64
 

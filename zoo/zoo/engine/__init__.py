@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from zoo.engine.local import LocalEngine
-    from zoo.engine.tasks import EstimatorJob, ModelResult, ModelTask
+    from zoo.engine.tasks import EstimatorJob, ModelResult, ModelTask, Reference
 
 _HOME = {
     "EstimatorJob": "zoo.engine.tasks",
     "LocalEngine": "zoo.engine.local",
     "ModelResult": "zoo.engine.tasks",
     "ModelTask": "zoo.engine.tasks",
+    "Reference": "zoo.engine.tasks",
 }
 
-__all__ = ["EstimatorJob", "LocalEngine", "ModelResult", "ModelTask"]
+__all__ = ["EstimatorJob", "LocalEngine", "ModelResult", "ModelTask", "Reference"]
 
 
 def __getattr__(name: str) -> Any:

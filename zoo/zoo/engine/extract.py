@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from zoo.engine.batches import run_in_batches
-from zoo.errors import PluginError
+from zoo.errors import NotApplicable, PluginError
 from zoo.types.protocols import Tap
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from zoo.types.protocols import Backbone
+    from zoo.types.protocols import Attributes, Backbone, EncodedInput
 
 LOGITS = "logits"
 
@@ -70,6 +70,12 @@ class Extraction(msgspec.Struct, frozen=True, kw_only=True):
             return [layer for layer in self.layers if layer.name == self.default_layer]
         return [layer for layer in self.layers if layer.name != LOGITS]
 
+    def attributed(self, which: str) -> list[str]:
+        """Name the layers to attribute; with all of them the head, which they are compared with."""
+        names = [layer.name for layer in self.scored(which)]
+        head = which == "all" and any(layer.name == LOGITS for layer in self.layers)
+        return [*names, LOGITS] if head else names
+
     @property
     def taps(self) -> tuple[Tap, ...]:
         """The layers as others see them."""
@@ -118,6 +124,53 @@ def extract(
     return pooled, seconds
 
 
+def attribute(
+    backbone: Attributes,
+    inputs: Sequence[EncodedInput],
+    taps: Sequence[str],
+    *,
+    method: str,
+    budget: int,
+    progress: Callable[[int], None],
+) -> dict[str, npt.NDArray[np.float32]]:
+    """Attribute the output of each tap to the input, a batch at a time.
+
+    Args:
+        backbone: an open checkpoint that can.
+        inputs: P encoded inputs.
+        taps: names.
+        method: as :class:`zoo.types.Attributes` names it.
+        budget: cost of one batch.
+        progress: is told how many samples are done.
+
+    Returns:
+        tap -> (P, G) float32; a tap with values that are not finite is left out.
+
+    Raises:
+        OutOfMemoryError: a single input does not fit.
+        NotApplicable: nothing can be attributed.
+        PluginError: the backbone does not keep its promises.
+    """
+    maps: dict[str, npt.NDArray[np.float32]] = {}
+    done = 0
+
+    def backward(batch: Sequence[int]) -> None:
+        nonlocal done
+        outputs = backbone.attribute([inputs[index] for index in batch], taps, method)
+        _collect(maps, outputs, batch, len(inputs))
+        done += len(batch)
+        progress(done)
+
+    run_in_batches([each.cost for each in inputs], budget, backward)
+    missing = [tap for tap in taps if tap not in maps]
+    if missing:
+        raise PluginError(f"the backbone gave no attributions of {missing}.")
+    finite = {tap: maps[tap] for tap in taps if np.isfinite(maps[tap]).all()}
+    if not finite:
+        raise NotApplicable(f"attributions of {', '.join(taps)} are not finite.")
+    return finite
+
+
 def describe(
     tensors: Mapping[str, npt.NDArray[np.float32]], names: Sequence[str]
 ) -> tuple[Layer, ...]:
@@ -135,6 +188,14 @@ def describe(
             )
         )
     return tuple(layers)
+
+
+def join_layers(parts: Sequence[Layer]) -> Layer:
+    """Describe one tap of several slices; its first broken sample counts within its slice."""
+    worst = next((part for part in parts if part.broken), parts[0])
+    broken = sum(part.broken for part in parts)
+    dead = all(part.dead for part in parts)
+    return msgspec.structs.replace(worst, broken=broken, dead=dead)
 
 
 def last_alive(layers: Sequence[Layer], default: str) -> str:

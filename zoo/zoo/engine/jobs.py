@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from zoo.engine.extract import Extraction
+    from zoo.engine.keys import Names
+    from zoo.engine.pieces import Piece
     from zoo.engine.tasks import ModelTask
     from zoo.types.failure import Failure
     from zoo.types.model import Checkpoint
@@ -39,6 +41,23 @@ class ShardDone:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AttributionJob:
+    """Attribute the layers of a checkpoint to its input.
+
+    Attributes:
+        key: of the attributions.
+        method: as :class:`zoo.types.Attributes` names it.
+        samples: how many, spread evenly.
+        layers: ``last`` or ``all``.
+    """
+
+    key: str
+    method: str
+    samples: int
+    layers: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExtractJob:
     """Run one checkpoint over the probe.
 
@@ -46,6 +65,7 @@ class ExtractJob:
         shards: keys of the prepared inputs, in the order of the samples; empty for texts.
         texts: the inputs that need no preparation.
         prepare_seconds: what the shards took.
+        attribution: what to attribute while the checkpoint is open.
     """
 
     store: Path
@@ -57,6 +77,7 @@ class ExtractJob:
     modality: str
     threads: int
     prepare_seconds: float
+    attribution: AttributionJob | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,23 +87,35 @@ class ExtractDone:
     Attributes:
         lost: shards that are no longer there; prepare them again and repeat.
         seconds: of the whole job.
+        unattributed: why there are no attributions, where some were wanted.
     """
 
     extraction: Extraction | None = None
     failure: Failure | None = None
     lost: tuple[str, ...] = ()
     seconds: float = 0.0
+    unattributed: Failure | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreJob:
-    """Compute what is missing of a model's records."""
+    """Compute what is missing of a model's records.
+
+    Attributes:
+        names: what is scored, for the keys of the records.
+        pieces: where its features are.
+        reference: where those of the task's reference are.
+        labels, extras: of the samples that are scored, in their order.
+    """
 
     store: Path
-    key: str
+    names: Names
     task: ModelTask
+    pieces: tuple[Piece, ...]
     labels: npt.NDArray[Any]
     probe_task: Task
+    reference: tuple[Piece, ...] = ()
+    extras: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +123,7 @@ class ScoreDone:
     """Every record, old and new.
 
     Attributes:
-        lost: the features are no longer there, or damaged; extract them again.
+        lost: features or attributions are no longer there, or damaged; extract them again.
     """
 
     extraction: Extraction | None = None

@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.util
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -16,7 +17,9 @@ from zoo.store import key
 from zoo.types.score import ScoreRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    import numpy.typing as npt
 
     from zoo.engine.tasks import EstimatorJob, ModelTask
     from zoo.store import Store
@@ -26,7 +29,22 @@ if TYPE_CHECKING:
 #: Raised when the layout of the files changes.
 _FORMAT = 2
 DTYPE = "float32"
-_SCORING = ("zoo.scoring", "zoo.factorisation", "zoo.labels", "zoo.checks")
+_SCORING = ("zoo.scoring", "zoo.factorisation", "zoo.sweeps", "zoo.labels", "zoo.checks")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """What the records of a task are made of.
+
+    Attributes:
+        features: key of the features.
+        attributions: key of the attributions; empty when there are none.
+        extras: digest of what joins the features.
+    """
+
+    features: str
+    attributions: str = ""
+    extras: str = ""
 
 
 def labels_digest(probe: Probe) -> str:
@@ -72,11 +90,63 @@ def extraction_key(features: str) -> str:
     return key(kind="extraction", features=features)
 
 
-def score_key(features: str, layer: str, job: EstimatorJob, task: ModelTask) -> str:
-    """Name one cell of the table."""
+def attributions_key(features: str, method: str, samples: int, layers: str) -> str:
+    """Name the attributions of some samples of a features file, spread evenly."""
+    return key(
+        kind="attributions",
+        format=_FORMAT,
+        spread=True,
+        features=features,
+        method=method,
+        samples=samples,
+        layers=layers,
+    )
+
+
+def attempt_key(attributions: str) -> str:
+    """Name what became of attributions: they were made, or never can be."""
+    return key(kind="attempt", attributions=attributions)
+
+
+def joined_key(keys: Sequence[str]) -> str:
+    """Name files that are read as one; one alone keeps its name."""
+    return keys[0] if len(keys) == 1 else key(kind="joined", parts=list(keys))
+
+
+def rows_key(features: str, rows: npt.NDArray[Any]) -> str:
+    """Name some rows of a features file."""
+    digest = hashlib.sha256(np.ascontiguousarray(rows, dtype="<i8").tobytes()).hexdigest()
+    return key(kind="rows", features=features, rows=digest)
+
+
+def extras_digest(extras: Mapping[str, npt.NDArray[Any]]) -> str:
+    """Digest arrays that join the features; empty for none."""
+    digest = hashlib.sha256()
+    for name in sorted(extras):
+        array = np.ascontiguousarray(extras[name])
+        digest.update(f"{name}:{array.dtype.str}{array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest() if extras else ""
+
+
+def score_key(names: Names, layer: str, job: EstimatorJob, task: ModelTask) -> str:
+    """Name one cell of the table: everything that its estimator reads."""
+    read: dict[str, object] = {}
+    # Where labels are texts, every estimator that reads them reads their embeddings.
+    texts = bool(names.extras) and "text" in job.spec.tasks
+    if texts or job.spec.reads("label_embeddings"):
+        read["extras"] = names.extras
+    if job.spec.reads("attributions"):
+        read["attributions"] = names.attributions
+    if job.spec.reads("reference") and task.reference is not None:
+        other = task.reference
+        read["reference"] = [other.features, other.layer]
+        if job.spec.reads("attributions"):
+            read["reference"] = [other.features, other.layer, other.attributions]
     return key(
         kind="score",
-        features=features,
+        **read,
+        features=names.features,
         layer=layer,
         estimator=job.spec.name,
         target=job.spec.target,
@@ -91,11 +161,11 @@ def score_key(features: str, layer: str, job: EstimatorJob, task: ModelTask) -> 
 
 
 def known_records(
-    store: Store, features: str, task: ModelTask, layers: Sequence[str]
+    store: Store, names: Names, task: ModelTask, layers: Sequence[str]
 ) -> dict[tuple[str, str], ScoreRecord]:
     """Look up a task's cells: (layer, estimator) -> record, in the name of the task's model."""
     cells = {
-        score_key(features, layer, job, task): (layer, job.spec.name)
+        score_key(names, layer, job, task): (layer, job.spec.name)
         for layer in layers
         for job in task.estimators
     }

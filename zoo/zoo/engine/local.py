@@ -4,41 +4,42 @@ from __future__ import annotations
 
 from concurrent.futures import CancelledError, Future, InvalidStateError, wait
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
-from zoo.catalogue import build
 from zoo.engine.deaths import explain
-from zoo.engine.devices import check_device, choose_devices
-from zoo.engine.jobs import ExtractDone, ExtractJob, ScoreDone, ScoreJob
-from zoo.engine.keys import features_key, labels_digest
-from zoo.engine.machine import may_have_gpu
-from zoo.engine.once import Once, gather
-from zoo.engine.preparation import Preparation, Wanted
-from zoo.engine.results import conclude, failed, is_unusable, look_up
+from zoo.engine.forwards import REPEATS, Forwards, vanished
+from zoo.engine.jobs import ExtractDone, ScoreDone, ScoreJob
+from zoo.engine.keys import Names
+from zoo.engine.layout import Layout, Located
+from zoo.engine.once import gather
+from zoo.engine.parts import Part
+from zoo.engine.pieces import Piece, read_extractions, read_features
+from zoo.engine.results import conclude, failed, look_up, unattributed
+from zoo.engine.scores import score_features
 from zoo.engine.teller import Teller
-from zoo.engine.worker import extract_features, find_gpus, score_features
-from zoo.engine.workers import EXTRACT, SCORE, WORKER_BYTES, Job, Workers
+from zoo.engine.workers import SCORE, WORKER_BYTES, Job, Workers
 from zoo.errors import InputError, ZooError
-from zoo.events import Event, ignore
+from zoo.events import ignore
 from zoo.store import Store
 from zoo.types.failure import Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Mapping, Sequence
     from types import TracebackType
 
+    import numpy.typing as npt
+
+    from zoo.engine.pieces import Rows
+    from zoo.engine.preparation import Wanted
     from zoo.engine.tasks import ModelResult, ModelTask
     from zoo.events import Listener
     from zoo.settings import Settings
+    from zoo.types.features import Features
     from zoo.types.probe import Probe
 
-    Then = Callable[[Any], None]
-
-_UNKNOWN_BYTES = 512 << 20
-#: How often something may vanish from the store under our feet.
-_REPEATS = 2
+_NO_EXTRAS: Mapping[str, npt.NDArray[Any]] = {}
 
 
 @dataclass(eq=False)
@@ -48,10 +49,11 @@ class _Flow:
     task: ModelTask
     future: Future[ModelResult]
     wanted: Wanted
-    key: str
+    what: Located
     forward: bool = False
     repeats: int = 0
     seconds: float = 0.0
+    failures: list[Failure] = field(default_factory=list)
 
 
 class LocalEngine:
@@ -66,27 +68,36 @@ class LocalEngine:
         workers: the processes, with the seconds they were busy.
     """
 
-    def __init__(self, settings: Settings, probe: Probe, on_event: Listener = ignore) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        probe: Probe,
+        on_event: Listener = ignore,
+        extras: Mapping[str, npt.NDArray[Any]] = _NO_EXTRAS,
+        slices: Sequence[Rows] = (),
+    ) -> None:
         """Prepare; nothing is started before it is needed.
 
         Args:
             settings: how to run.
             probe: images or texts, with labels.
             on_event: is told what happens, one event at a time, from threads of the engine.
+            extras: arrays that join the features of every scoring, such as label embeddings.
+            slices: sets of samples, ascending and without overlap, that are extracted one after
+                the other when :attr:`ModelTask.slices` asks for the first few of them.
 
         Raises:
             InputError: the device is none.
         """
         self._settings, self._probe = settings, probe
-        self._device = check_device(settings.device)
         self._store = Store(settings.folder)
-        self._labels = labels_digest(probe)
         self._tell = Teller(on_event)
         self.workers = Workers(settings, self._tell, self._crash)
-        self._preparation = Preparation(self.workers, self._store, probe, self._labels, self._tell)
-        self._once = Once()
+        part = partial(Part, self.workers, self._store, probe, self._tell)
+        self._layout = Layout(probe, part, self._store, extras=extras, slices=slices)
+        self._forwards = Forwards(self.workers, self._store, settings, self._tell)
+        self._measured: dict[tuple[str, str], Located] = {}
         self._pending: set[Future[ModelResult]] = set()
-        self._submitted = 0
 
     def __enter__(self) -> Self:
         return self
@@ -112,13 +123,15 @@ class LocalEngine:
         future: Future[ModelResult] = Future()
         future.set_running_or_notify_cancel()
         try:
-            wanted, key = self._name(task)
+            wanted = self._layout.wanted(task)
         except (Exception, SystemExit) as error:  # noqa: BLE001 -- one model must not stop the others
             hint = "zoo registry verify checks its files."
             future.set_result(failed(task, Failure.of(error, stage="load", hint=hint)))
             return future
         try:
-            known = look_up(self._store, key, task)
+            what = self._layout.locate(task, wanted)
+            known = look_up(self._store, what, task)
+            self._remember(what)
         except OSError as error:
             hint = "Name a folder that can be written with ZOO_HOME."
             raise ZooError(f"the store cannot be used: {error}.", hint) from error
@@ -126,8 +139,31 @@ class LocalEngine:
             future.set_result(known)
             return future
         self._pending.add(future)
-        self.workers.call(partial(self._begin, _Flow(task, future, wanted, key)))
+        self.workers.call(partial(self._begin, _Flow(task, future, wanted, what)))
         return future
+
+    def read(self, result: ModelResult, layer: str) -> Features:
+        """Read the features of a finished model in this process, in float64.
+
+        Raises:
+            ZooError: they are no longer in the store, or there is no such layer.
+        """
+        where = self._where(result.features, result.attributions)
+        features = read_features(
+            self._store,
+            where.pieces,
+            layer,
+            model=result.model,
+            labels=self._layout.labels(where.rows),
+            task=self._probe.task,
+            extras=self._layout.extras(where.rows),
+        )
+        if features is None:
+            raise ZooError(
+                f"the features of {result.model} at {layer!r} are not in the store.",
+                "Start the command again.",
+            )
+        return features
 
     def close(self, *, at_once: bool = False) -> None:
         """Wait for everything submitted, or drop it ``at_once``; then end the workers."""
@@ -143,103 +179,71 @@ class LocalEngine:
         if not at_once:
             self._tell.check()
 
-    def _name(self, task: ModelTask) -> tuple[Wanted, str]:
-        checkpoint, probe = task.checkpoint, self._probe
-        runtime = build(task.runtime)
-        self._submitted += 1
-        wanted = Wanted(
-            checkpoint=checkpoint,
-            runtime=task.runtime,
-            identity=runtime.identity(),
-            input_key=runtime.input_key(checkpoint, probe.modality),
-            number=self._submitted,
+    def _remember(self, what: Located) -> None:
+        """Keep where things are, for references and readers: a key alone names no slices."""
+        names, plain = what.names, what.without_attributions()
+        self._measured[names.features, names.attributions] = what
+        self._measured[names.features, ""] = plain
+
+    def _where(self, features: str, attributions: str) -> Located:
+        """Find the files behind the keys of a result, of an earlier engine maybe."""
+        alone = Located(
+            names=Names(features=features, attributions=attributions),
+            pieces=(Piece(key=features, attributions=attributions),),
         )
-        key = features_key(
-            checkpoint, wanted.identity, wanted.input_key, probe.fingerprint, self._labels
-        )
-        return wanted, key
+        return self._measured.get((features, attributions), alone)
 
     # Everything below runs in the thread of the workers.
 
     def _begin(self, flow: _Flow) -> None:
-        if self._store.has("features", flow.key):
+        missing = flow.what.missing(self._store)
+        flow.forward = flow.forward or bool(missing)
+        asks = [partial(self._forwards.ask, one) for one in missing]
+        gather(asks, partial(self._extracted, flow))
+
+    def _extracted(self, flow: _Flow, answers: list[ExtractDone | InputError]) -> None:
+        done = []
+        for answer in answers:
+            if isinstance(answer, InputError):
+                self._settle(flow.future, error=answer)
+                return
+            if answer.extraction is None:
+                self._settle(flow.future, failed(flow.task, answer.failure or vanished()))
+                return
+            done.append(answer)
+        flow.seconds = sum(answer.seconds for answer in done)
+        failures = [answer.unattributed for answer in done if answer.unattributed is not None]
+        known = flow.what.attempts(self._store).values()
+        failures += [failure for failure in known if failure is not None]
+        if failures:
+            flow.failures = unattributed(flow.task, failures)
+            flow.what = flow.what.without_attributions()
+        if flow.task.estimators:
             self._score(flow)
         else:
-            self._extract(flow)
+            self._kept(flow)
 
-    def _extract(self, flow: _Flow) -> None:
-        start = partial(self._gather_inputs, flow)
-        self._once.ask(flow.key, start, partial(self._extracted, flow))
-
-    def _gather_inputs(self, flow: _Flow, done: Then) -> None:
-        devices = partial(self._once.ask, "devices", self._find_devices)
-        prepared = self._preparation.asks(flow.wanted)
-        gather([devices, *prepared], partial(self._forward, flow, done))
-
-    def _forward(self, flow: _Flow, done: Then, answers: list[Any]) -> None:
-        devices, prepared = answers[0], answers[1:]
-        failures = [each.failure for each in prepared if each.failure is not None]
-        if isinstance(devices, InputError) or failures:
-            done(devices if not failures else ExtractDone(failure=failures[0]))
-            return
-        flow.forward = True
-        checkpoint = flow.task.checkpoint
-        job = ExtractJob(
-            store=self._store.folder,
-            key=flow.key,
-            checkpoint=checkpoint,
-            runtime=flow.task.runtime,
-            modality=self._probe.modality,
-            shards=tuple(self._preparation.keys(flow.wanted)),
-            texts=() if prepared else tuple(self._probe.inputs),
-            threads=self._settings.threads,
-            prepare_seconds=sum(each.seconds for each in prepared),
-        )
-        size = checkpoint.entry.bytes or _UNKNOWN_BYTES
-        self.workers.add(
-            Job(
-                function=extract_features,
-                argument=job,
-                done=partial(self._after_forward, flow, done),
-                order=(EXTRACT, -size, flow.wanted.number),
-                devices=devices,
-                memory=WORKER_BYTES + 2 * size,
-                timeout=self._settings.timeout or None,
-            )
-        )
-
-    def _after_forward(self, flow: _Flow, done: Then, answer: Any) -> None:
-        if isinstance(answer, BaseException):
-            done(ExtractDone(failure=self._explain(flow, answer, "extract")))
-        elif not answer.lost:
-            done(answer)
-        elif flow.repeats < _REPEATS:
-            flow.repeats += 1
-            self._preparation.forget(answer.lost)
-            self._gather_inputs(flow, done)
+    def _kept(self, flow: _Flow) -> None:
+        """Answer a task without estimators."""
+        extraction = read_extractions(self._store, flow.what.pieces)
+        if extraction is None:
+            self._repeat(flow)
         else:
-            done(ExtractDone(failure=_vanished()))
-
-    def _extracted(self, flow: _Flow, answer: ExtractDone | InputError) -> None:
-        if isinstance(answer, InputError):
-            self._settle(flow.future, error=answer)
-        elif answer.extraction is None:
-            self._settle(flow.future, failed(flow.task, answer.failure or _vanished()))
-        elif is_unusable(answer.extraction, flow.task):
-            result = conclude(flow.task, answer.extraction, from_store=not flow.forward)
-            self._settle(flow.future, result)
-        else:
-            flow.seconds = answer.seconds
-            self._score(flow)
+            self._settle(flow.future, self._concluded(flow, ScoreDone(extraction=extraction)))
 
     def _score(self, flow: _Flow) -> None:
         limit = self._settings.timeout
+        reference = flow.task.reference
+        other = self._where(reference.features, reference.attributions) if reference else None
         job = ScoreJob(
             store=self._store.folder,
-            key=flow.key,
+            names=flow.what.names,
             task=flow.task,
-            labels=self._probe.labels,
+            pieces=flow.what.pieces,
+            labels=self._layout.labels(flow.what.rows),
             probe_task=self._probe.task,
+            reference=other.pieces if other else (),
+            extras=self._layout.extras(flow.what.rows),
         )
         self.workers.add(
             Job(
@@ -253,47 +257,40 @@ class LocalEngine:
         )
 
     def _scored(self, flow: _Flow, answer: ScoreDone | BaseException) -> None:
-        task = flow.task
         if isinstance(answer, BaseException):
-            result = failed(task, self._explain(flow, answer, "score"))
-        elif answer.lost and flow.repeats < _REPEATS:
-            flow.repeats += 1
-            self._once.forget(flow.key)
-            self._extract(flow)
-            return
+            model, timeout = flow.task.checkpoint.model, self._settings.timeout
+            failure = explain(answer, stage="score", model=model, timeout=timeout)
+            self._settle(flow.future, failed(flow.task, failure))
+        elif answer.lost:
+            self._repeat(flow)
         elif answer.extraction is None:
-            failures = answer.failures or (_vanished(),)
-            result = failed(task, failures[0])
+            failures = answer.failures or (vanished(),)
+            self._settle(flow.future, failed(flow.task, failures[0]))
         else:
-            result = conclude(
-                task,
-                answer.extraction,
-                answer.records,
-                answer.failures,
-                from_store=not flow.forward,
-            )
-        self._settle(flow.future, result)
+            self._settle(flow.future, self._concluded(flow, answer))
 
-    def _find_devices(self, done: Then) -> None:
-        def choose(gpus: Any) -> None:
-            try:
-                devices = choose_devices(self._device, gpus if isinstance(gpus, int) else 0)
-            except InputError as error:
-                done(error)
-                return
-            if self._device == "auto":
-                self._tell(Event(kind="note", message=f"device: {', '.join(devices)}"))
-            done(devices)
+    def _repeat(self, flow: _Flow) -> None:
+        """Make again what vanished."""
+        if flow.repeats >= REPEATS:
+            self._settle(flow.future, failed(flow.task, vanished()))
+            return
+        flow.repeats += 1
+        for one in flow.what.passes:
+            self._forwards.forget(one)
+        flow.what = self._layout.locate(flow.task, flow.wanted)
+        self._remember(flow.what)
+        self._begin(flow)
 
-        if self._device == "cpu" or (self._device == "auto" and not may_have_gpu()):
-            choose(0)
-        else:
-            job = Job(function=find_gpus, argument=None, done=choose, order=(SCORE,), attempts=2)
-            self.workers.add(job)
-
-    def _explain(self, flow: _Flow, error: BaseException, stage: str) -> Failure:
-        model, timeout = flow.task.checkpoint.model, self._settings.timeout
-        return explain(error, stage=stage, model=model, timeout=timeout)
+    def _concluded(self, flow: _Flow, answer: ScoreDone) -> ModelResult:
+        assert answer.extraction is not None
+        return conclude(
+            flow.task,
+            answer.extraction,
+            flow.what.names,
+            answer.records,
+            (*flow.failures, *answer.failures),
+            from_store=not flow.forward,
+        )
 
     def _settle(
         self,
@@ -311,8 +308,3 @@ class LocalEngine:
     def _crash(self, error: BaseException) -> None:
         for future in list(self._pending):
             self._settle(future, error=error)
-
-
-def _vanished() -> Failure:
-    hint = "Do not prune the store while a run goes on; start the command again."
-    return Failure(stage="extract", error="its files vanished from the store.", hint=hint)

@@ -14,26 +14,38 @@ from zoo.types.failure import Failure
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from zoo.engine.keys import Names
+    from zoo.engine.layout import Located
     from zoo.engine.tasks import ModelTask
     from zoo.store import Store
     from zoo.types.score import ScoreRecord
 
 
-def look_up(store: Store, features: str, task: ModelTask) -> ModelResult | None:
-    """Answer from the records alone; None when anything is missing."""
-    name = extraction_key(features)
+def look_up(store: Store, what: Located, task: ModelTask) -> ModelResult | None:
+    """Answer from the records alone; None when anything is missing.
+
+    Whoever asks for no score wants the files, which the records do not promise.
+    """
+    attempts = what.attempts(store)
+    failures = [each for each in attempts.values() if each is not None]
+    if len(attempts) < len(what.attributing) and not failures:
+        return None
+    what = what.without_attributions() if failures else what
+    name = extraction_key(what.names.features)
     known = store.records.read([name])
-    if name not in known:
+    if name not in known or not (task.estimators or not what.missing(store)):
         return None
     extraction = msgspec.json.decode(known[name], type=Extraction)
     layers = [layer.name for layer in extraction.scored(task.layers)]
+    notes = unattributed(task, failures)
     if is_unusable(extraction, task):
-        return conclude(task, extraction, from_store=True)
-    found = known_records(store, features, task, layers)
+        return conclude(task, extraction, what.names, failures=notes, from_store=True)
+    found = known_records(store, what.names, task, layers)
     cells = [(layer, job.spec.name) for layer in layers for job in task.estimators]
     if any(cell not in found for cell in cells):
         return None
-    return conclude(task, extraction, [found[cell] for cell in cells], from_store=True)
+    records = [found[cell] for cell in cells]
+    return conclude(task, extraction, what.names, records, notes, from_store=True)
 
 
 def is_unusable(extraction: Extraction, task: ModelTask) -> bool:
@@ -44,6 +56,7 @@ def is_unusable(extraction: Extraction, task: ModelTask) -> bool:
 def conclude(
     task: ModelTask,
     extraction: Extraction,
+    names: Names,
     records: Sequence[ScoreRecord] = (),
     failures: Sequence[Failure] = (),
     *,
@@ -68,7 +81,15 @@ def conclude(
         device=extraction.device,
         score_seconds=sum(record.seconds for record in records),
         from_store=from_store,
+        features=names.features,
+        attributions=names.attributions,
     )
+
+
+def unattributed(task: ModelTask, failures: Sequence[Failure]) -> list[Failure]:
+    """Say once, in the name of the task's model, why nothing is attributed."""
+    model = task.checkpoint.model
+    return [msgspec.structs.replace(each, model=model) for each in failures[:1]]
 
 
 def failed(task: ModelTask, failure: Failure) -> ModelResult:

@@ -28,14 +28,34 @@ class EstimatorJob:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """A measured model that others are compared with, at one of its layers.
+
+    Attributes:
+        features: key of its features on the same samples, as :attr:`ModelResult.features`.
+        attributions: key of its attributions; empty when there are none.
+    """
+
+    model: str
+    layer: str
+    features: str
+    attributions: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelTask:
     """Measure one checkpoint on the engine's probe.
 
     Attributes:
+        estimators: what to score by; none keeps the features and no more.
         layers: score the layer a new head would read, or all of them.
         permutations: shuffled label sets for the null.
         folds: folds of the jack-knife.
         seed: of both.
+        attributions: attribute these layers to the input by this method; empty does not.
+        attribution_samples: of so many samples, spread evenly.
+        reference: what estimators that compare are given.
+        slices: measure the first so many slices of the engine's probe; 0 measures every sample.
     """
 
     checkpoint: Checkpoint
@@ -45,6 +65,10 @@ class ModelTask:
     permutations: int = 50
     folds: int = 10
     seed: int = 0
+    attributions: str = ""
+    attribution_samples: int = 100
+    reference: Reference | None = None
+    slices: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +85,8 @@ class ModelResult:
         score_seconds: all estimators, nulls and folds included.
         device: where the forward passes ran.
         from_store: no forward pass was needed; the seconds are those of the run that did it.
+        features: key of the features, for :class:`Reference` and :meth:`LocalEngine.read`.
+        attributions: key of the attributions; empty when there are none.
     """
 
     model: str
@@ -74,3 +100,5 @@ class ModelResult:
     score_seconds: float = 0.0
     device: str = ""
     from_store: bool = False
+    features: str = ""
+    attributions: str = ""

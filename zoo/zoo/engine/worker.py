@@ -5,7 +5,6 @@ An exception would have to survive pickling on its way back, which a library's o
 
 from __future__ import annotations
 
-import errno
 import gc
 import time
 from contextlib import closing
@@ -15,34 +14,29 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from zoo.catalogue import build
-from zoo.engine.extract import LOGITS, Extraction, describe, extract, last_alive
+from zoo.engine.extract import Extraction, attribute, describe, extract, last_alive
+from zoo.engine.failures import ERRORS, failure_of
 from zoo.engine.inputs import pack, unpack
-from zoo.engine.jobs import ExtractDone, ScoreDone, ShardDone
-from zoo.engine.keys import extraction_key, known_records, score_key
+from zoo.engine.jobs import ExtractDone, ShardDone
+from zoo.engine.keys import attempt_key, extraction_key
+from zoo.engine.pieces import read_extraction, spread
 from zoo.engine.process import owned_device, report
+from zoo.engine.scores import keep
+from zoo.errors import NotApplicable
 from zoo.events import Event
 from zoo.store import Store
-from zoo.types.failure import Failure
-from zoo.types.features import Features
-from zoo.types.protocols import RuntimeOptions
-from zoo.types.score import ScoreRecord
+from zoo.types.protocols import Attributes, RuntimeOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from zoo.engine.extract import Layer
-    from zoo.engine.jobs import ExtractJob, ScoreJob, ShardJob
-    from zoo.engine.tasks import EstimatorJob
-    from zoo.types.specs import EstimatorSpec
+    import numpy as np
+    import numpy.typing as npt
 
-#: A library may call ``sys.exit()``, and the panic of one written in Rust is no ``Exception``.
-_ERRORS = (BaseException,)
-_STORE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}
-_HINTS = {
-    "load": "zoo registry verify checks its files.",
-    "extract": "zoo plugins check tells whether the runtime keeps its promises.",
-    "score": "zoo plugins check tells whether the estimator keeps its promises.",
-}
+    from zoo.engine.jobs import AttributionJob, ExtractJob, ShardJob
+    from zoo.types.failure import Failure
+    from zoo.types.protocols import Backbone
+
 _REPORT_SECONDS = 0.1
 
 
@@ -70,57 +64,33 @@ def prepare_shard(job: ShardJob) -> ShardDone:
             seconds = time.perf_counter() - started
             store.write("inputs", job.key, tensors, {"seconds": repr(seconds)})
             return ShardDone(seconds=seconds)
-    except _ERRORS as error:
-        return ShardDone(failure=_failure(error, "extract", model))
+    except ERRORS as error:
+        return ShardDone(failure=failure_of(error, "extract", model))
 
 
 def extract_features(job: ExtractJob) -> ExtractDone:
-    """Open a checkpoint, run it over the probe once, keep every tap."""
+    """Open a checkpoint, run it over the samples once, keep every tap and what it looks at.
+
+    What another process has kept meanwhile is not done again.
+    """
     started = time.perf_counter()
     store = Store(job.store)
     try:
         with store.lock("features", job.key):
             known = read_extraction(store, job.key)
-            if known is not None:
+            if job.attribution and store.has("attributions", job.attribution.key):
+                job = replace(job, attribution=None)
+            if known is not None and job.attribution is None:
                 return ExtractDone(extraction=known)
             inputs, lost = _inputs(store, job)
             if lost:
                 return ExtractDone(lost=lost)
-            done = _run(store, job, inputs)
+            done = _run(store, job, inputs, known)
         return replace(done, seconds=time.perf_counter() - started)
-    except _ERRORS as error:
-        return ExtractDone(failure=_failure(error, "extract", job.checkpoint.model))
+    except ERRORS as error:
+        return ExtractDone(failure=failure_of(error, "extract", job.checkpoint.model))
     finally:
         gc.collect()  # the next checkpoint needs the memory of this one
-
-
-def score_features(job: ScoreJob) -> ScoreDone:
-    """Score every wanted layer by every estimator; what is known already is not done again."""
-    store = Store(job.store)
-    records: list[ScoreRecord] = []
-    failures: list[Failure] = []
-    try:
-        extraction = read_extraction(store, job.key)
-        if extraction is None:
-            return ScoreDone(lost=True)
-        _keep(store, {extraction_key(job.key): msgspec.json.encode(extraction)})
-        for layer in extraction.scored(job.task.layers):
-            answer = _score_layer(store, job, layer)
-            if answer is None:
-                return ScoreDone(lost=True)
-            records += answer[0]
-            failures += answer[1]
-    except _ERRORS as error:
-        return ScoreDone(failures=(_failure(error, "score", job.task.checkpoint.model),))
-    return ScoreDone(extraction=extraction, records=tuple(records), failures=tuple(failures))
-
-
-def read_extraction(store: Store, key: str) -> Extraction | None:
-    """Read what a features file says about itself; None when it is not there, or damaged."""
-    stored = store.read("features", key, names=())
-    if stored is None:
-        return None
-    return msgspec.json.decode(stored.metadata["extraction"], type=Extraction)
 
 
 def _inputs(store: Store, job: ExtractJob) -> tuple[list[Any], tuple[str, ...]]:
@@ -135,7 +105,7 @@ def _inputs(store: Store, job: ExtractJob) -> tuple[list[Any], tuple[str, ...]]:
     return inputs, tuple(lost)
 
 
-def _run(store: Store, job: ExtractJob, inputs: list[Any]) -> ExtractDone:
+def _run(store: Store, job: ExtractJob, inputs: list[Any], known: Extraction | None) -> ExtractDone:
     started = time.perf_counter()
     model = job.checkpoint.model
     try:
@@ -143,99 +113,76 @@ def _run(store: Store, job: ExtractJob, inputs: list[Any]) -> ExtractDone:
             device=owned_device(), threads=job.threads, extras={"modality": job.modality}
         )
         opened = build(job.runtime).open(job.checkpoint, options)
-    except _ERRORS as error:
-        return ExtractDone(failure=_failure(error, "load", model))
+    except ERRORS as error:
+        failure = failure_of(error, "load", model)
+        if known is None:
+            return ExtractDone(failure=failure)
+        return ExtractDone(extraction=known, unattributed=failure)
     load_seconds = time.perf_counter() - started
     with closing(opened) as backbone:
-        tensors, forward_seconds = extract(backbone, inputs, _progress(model, len(inputs)))
-        layers = describe(tensors, [tap.name for tap in backbone.taps])
-        extraction = Extraction(
-            layers=layers,
-            default_layer=last_alive(layers, backbone.default_tap),
-            prepare_seconds=job.prepare_seconds,
-            load_seconds=load_seconds,
-            forward_seconds=forward_seconds,
-            device=owned_device(),
-        )
-    text = msgspec.json.encode(extraction).decode()
-    store.write("features", job.key, tensors, {"extraction": text})
-    return ExtractDone(extraction=extraction)
+        extraction = known or _forward(store, job, backbone, inputs, load_seconds)
+        unattributed = _attribute(store, job, backbone, extraction, inputs)
+    return ExtractDone(extraction=extraction, unattributed=unattributed)
 
 
-def _score_layer(
-    store: Store, job: ScoreJob, layer: Layer
-) -> tuple[list[ScoreRecord], list[Failure]] | None:
-    jobs = job.task.estimators
-    known = known_records(store, job.key, job.task, [layer.name])
-    missing = [each for each in jobs if (layer.name, each.spec.name) not in known]
-    fresh: list[ScoreRecord] = []
-    failures: list[Failure] = []
-    if missing and layer.problem:
-        fresh = [_not_applicable(job, layer, each) for each in missing]
-    elif missing:
-        features = _features(store, job, layer)
-        if features is None:
-            return None
-        fresh, failures = _score(job, features, missing)
-    known.update({(layer.name, record.estimator): record for record in fresh})
-    keys = {each.spec.name: score_key(job.key, layer.name, each, job.task) for each in jobs}
-    _keep(store, {keys[each.estimator]: msgspec.json.encode(each) for each in fresh})
-    cells = [(layer.name, each.spec.name) for each in jobs]
-    return [known[cell] for cell in cells if cell in known], failures
-
-
-def _score(
-    job: ScoreJob, features: Features, missing: Sequence[EstimatorJob]
-) -> tuple[list[ScoreRecord], list[Failure]]:
-    from zoo.scoring import score_layer
-
-    model = job.task.checkpoint.model
-    estimators: list[tuple[EstimatorSpec, Any]] = []
-    failures = []
-    for each in missing:
-        try:
-            estimators.append((each.spec, build(each.spec, each.options)))
-        except _ERRORS as error:
-            failures.append(_failure(error, "score", model))
-    task = job.task
-    records, failed = score_layer(
-        features, estimators, permutations=task.permutations, folds=task.folds, seed=task.seed
+def _forward(
+    store: Store, job: ExtractJob, backbone: Backbone, inputs: list[Any], load_seconds: float
+) -> Extraction:
+    progress = _progress(job.checkpoint.model, len(inputs))
+    tensors, forward_seconds = extract(backbone, inputs, progress)
+    layers = describe(tensors, [tap.name for tap in backbone.taps])
+    extraction = Extraction(
+        layers=layers,
+        default_layer=last_alive(layers, backbone.default_tap),
+        prepare_seconds=job.prepare_seconds,
+        load_seconds=load_seconds,
+        forward_seconds=forward_seconds,
+        device=owned_device(),
     )
-    failures += [msgspec.structs.replace(each, model=model) for each in failed]
-    return list(records), failures
+    text = msgspec.json.encode(extraction)
+    store.write("features", job.key, tensors, {"extraction": text.decode()})
+    keep(store, {extraction_key(job.key): text})
+    return extraction
 
 
-def _features(store: Store, job: ScoreJob, layer: Layer) -> Features | None:
-    import numpy as np
-
-    stored = store.read("features", job.key, names=(layer.name, LOGITS))
-    if stored is None or layer.name not in stored.tensors:
+def _attribute(
+    store: Store, job: ExtractJob, backbone: Backbone, extraction: Extraction, inputs: list[Any]
+) -> Failure | None:
+    """Keep attributions; what can never be had is remembered, what went wrong is not."""
+    if job.attribution is None:
         return None
-    logits = stored.tensors.get(LOGITS)
-    return Features(
-        model=job.task.checkpoint.model,
-        layer=layer.name,
-        values=stored.tensors[layer.name].astype(np.float64),
-        labels=job.labels,
-        task=job.probe_task,
-        logits=None if logits is None or not np.isfinite(logits).all() else logits.astype("f8"),
-    )
-
-
-def _not_applicable(job: ScoreJob, layer: Layer, estimator: EstimatorJob) -> ScoreRecord:
-    return ScoreRecord(
-        model=job.task.checkpoint.model,
-        layer=layer.name,
-        estimator=estimator.spec.name,
-        not_applicable=layer.problem,
-    )
-
-
-def _keep(store: Store, values: dict[str, bytes]) -> None:
+    model, attempt = job.checkpoint.model, attempt_key(job.attribution.key)
     try:
-        store.records.write(values)
-    except OSError as error:
-        report(Event(kind="note", message=f"scores could not be kept: {error}"))
+        tensors = _maps(job, job.attribution, backbone, extraction, inputs)
+        store.write("attributions", job.attribution.key, tensors, {})
+        keep(store, {attempt: msgspec.json.encode(None)})
+    except NotApplicable as error:
+        failure = failure_of(error, "attribute", model)
+        keep(store, {attempt: msgspec.json.encode(failure)})
+        return failure
+    except ERRORS as error:
+        return failure_of(error, "attribute", model)
+    return None
+
+
+def _maps(
+    job: ExtractJob,
+    wanted: AttributionJob,
+    backbone: Backbone,
+    extraction: Extraction,
+    inputs: list[Any],
+) -> dict[str, npt.NDArray[np.float32]]:
+    if not isinstance(backbone, Attributes):
+        raise NotApplicable(f"the runtime {job.runtime.name!r} makes no attributions.")
+    encoded = backbone.encode([inputs[row] for row in spread(len(inputs), wanted.samples)])
+    return attribute(
+        backbone,
+        encoded,
+        extraction.attributed(wanted.layers),
+        method=wanted.method,
+        budget=backbone.budget,
+        progress=_progress(job.checkpoint.model, len(encoded)),
+    )
 
 
 def _progress(model: str, total: int) -> Callable[[int], None]:
@@ -249,12 +196,3 @@ def _progress(model: str, total: int) -> Callable[[int], None]:
             report(Event(kind="batch", model=model, done=done, total=total))
 
     return progress
-
-
-def _failure(error: BaseException, stage: str, model: str) -> Failure:
-    hint = _HINTS[stage]
-    if isinstance(error, MemoryError):
-        hint = "Use fewer workers (ZOO_JOBS=1) or a smaller checkpoint."
-    elif isinstance(error, OSError) and error.errno in _STORE_ERRORS:
-        hint = "Free some space, or name another folder with ZOO_HOME."
-    return Failure.of(error, stage=stage, model=model, hint=hint)
