@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from zoo.errors import unknown_name
-from zoo.types.protocols import EncodedInput, Tap
-from zoo_runtimes import devices
+from zoo_runtimes import attributions, devices
+from zoo_runtimes.feeds import Feed, ImageFeed, TextFeed
 from zoo_runtimes.folding import fold_batch_norms
-from zoo_runtimes.images import Preparation, group_by_shape, load_preparation, sample_arrays
+from zoo_runtimes.images import load_preparation, sample_arrays
 from zoo_runtimes.loading import Network, explained, load_network, quiet
 from zoo_runtimes.pooling import Pooling
 from zoo_runtimes.taps import Point, discover, patches, read
-from zoo_runtimes.texts import Tokens, is_causal, load_tokens, sentence_pooling
+from zoo_runtimes.texts import is_causal, load_tokens, sentence_pooling
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,82 +23,12 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from zoo.types.model import Checkpoint
-    from zoo.types.protocols import RuntimeOptions
+    from zoo.types.protocols import EncodedInput, RuntimeOptions, Tap
 
     Array = npt.NDArray[Any]
 
-
-class Feed(Protocol):
-    """What differs between images and texts: from a batch to what the network is called with."""
-
-    def encode(self, inputs: Sequence[Any]) -> list[EncodedInput]:
-        """Say what each input costs."""
-        ...
-
-    def batches(
-        self, batch: Sequence[EncodedInput]
-    ) -> list[tuple[list[int], dict[str, torch.Tensor]]]:
-        """Split into what can run together: rows of the batch, and their tensors."""
-        ...
-
-
-class ImageFeed:
-    """Bytes become normalised pixels on the device, a batch at a time."""
-
-    def __init__(self, preparation: Preparation, device: torch.device, *, last: bool) -> None:
-        self._device = device
-        self._layout = torch.channels_last if last else torch.contiguous_format
-        self._line = (
-            None
-            if preparation.scale is None or preparation.offset is None
-            else tuple(
-                torch.from_numpy(part).to(device).view(1, -1, 1, 1)
-                for part in (preparation.scale, preparation.offset)
-            )
-        )
-
-    def encode(self, inputs: Sequence[Any]) -> list[EncodedInput]:
-        """Wrap prepared arrays; the cost is the number of pixels."""
-        return [EncodedInput(cost=array.size // 3, data=array) for array in inputs]
-
-    def batches(
-        self, batch: Sequence[EncodedInput]
-    ) -> list[tuple[list[int], dict[str, torch.Tensor]]]:
-        """One batch for every size of image."""
-        arrays = [entry.data for entry in batch]
-        groups = group_by_shape(arrays)
-        return [(rows, {"pixel_values": self._pixels(arrays, rows)}) for rows in groups.values()]
-
-    def _pixels(self, arrays: Sequence[Array], rows: Sequence[int]) -> torch.Tensor:
-        stacked = torch.from_numpy(np.stack([arrays[row] for row in rows]))
-        if self._device.type == "cuda":
-            stacked = stacked.pin_memory().to(self._device, non_blocking=True)
-        if stacked.dtype != torch.uint8:
-            return stacked.float().contiguous(memory_format=self._layout)
-        if self._line is None:
-            raise TypeError("bytes were prepared for a processor that needs its full output")
-        scale, offset = self._line
-        pixels = stacked.permute(0, 3, 1, 2).to(torch.float32, memory_format=self._layout)
-        return pixels.mul_(scale).add_(offset)
-
-
-class TextFeed:
-    """Token ids, padded to the longest text of the batch."""
-
-    def __init__(self, tokens: Tokens, device: torch.device) -> None:
-        self._tokens, self._device = tokens, device
-
-    def encode(self, inputs: Sequence[Any]) -> list[EncodedInput]:
-        """Tokenise; the cost is the number of tokens."""
-        return self._tokens.encode(inputs)
-
-    def batches(
-        self, batch: Sequence[EncodedInput]
-    ) -> list[tuple[list[int], dict[str, torch.Tensor]]]:
-        """Everything in one."""
-        tensors = self._tokens.collate([entry.data for entry in batch])
-        moved = {name: tensor.to(self._device) for name, tensor in tensors.items()}
-        return [(list(range(len(batch))), moved)]
+#: A pass that is differentiated takes so many times the memory of a plain one.
+_GRAPH = 4
 
 
 class TorchBackbone:
@@ -174,6 +104,60 @@ class TorchBackbone:
                 into[rows] = values.cpu().numpy()
         return found
 
+    def attribute(
+        self, batch: Sequence[EncodedInput], taps: Sequence[str], method: str
+    ) -> Mapping[str, Array]:
+        """Attribute the output of each tap to the input: (B, G) float32 a tap.
+
+        One forward pass a part of the batch (a graph takes several times the memory of a plain
+        pass), one backward pass a tap. G is 1024 for images, a 32 x 32 grid over what the network
+        saw, and 64 for texts, equal spans of the characters.
+
+        Args:
+            batch: as in :meth:`extract`.
+            taps: names.
+            method: ``gradient_x_input``, ``saliency`` or ``lrp``; ``:absmean`` behind it averages
+                absolute values over the channels instead of signed ones.
+
+        Raises:
+            OutOfMemoryError, CheckpointError: as :meth:`extract`.
+            NotApplicable: no gradient reaches the input.
+            UnknownNameError: no such tap or method.
+        """
+        points = [self._point(name) for name in taps]
+        parsed = attributions.Method.parse(method)
+        model = self._checkpoint.model
+        with (
+            explained(self._checkpoint, "its backward pass fails", "Leave it out."),
+            devices.memory_guard(
+                f"{model}: attributions of {len(batch)} inputs did not fit into memory.",
+                "Leave it out, or run it on a larger device.",
+            ),
+        ):
+            affordable = _affordable(batch, self._budget // _GRAPH)
+            parts = [self._attribute(part, points, parsed) for part in affordable]
+        return {name: np.concatenate([part[name] for part in parts]) for name in taps}
+
+    def _attribute(
+        self, batch: Sequence[EncodedInput], points: Sequence[Point], method: attributions.Method
+    ) -> Mapping[str, Array]:
+        if self._network is None:
+            raise ValueError("it was closed")
+        found: dict[str, Array] = {}
+        for rows, inputs in self._feed.batches(batch):
+            with devices.attention(
+                _sequence(self._network, inputs), next(iter(inputs.values())).device
+            ):
+                maps = attributions.attribute(
+                    self._network, points, inputs, inputs.get("attention_mask"), method
+                )
+            entries = [batch[row] for row in rows]
+            for name, values in maps.items():
+                cells = self._feed.cells(entries, values, method.reduction)
+                into = found.setdefault(name, np.empty((len(batch), cells.shape[1]), cells.dtype))
+                into[rows] = cells
+        return found
+
     def _point(self, name: str) -> Point:
         if name not in self._points:
             raise unknown_name("layer", name, self._points)
@@ -183,6 +167,19 @@ class TorchBackbone:
         """Free the memory."""
         self._network = None
         devices.release_memory()
+
+
+def _affordable(batch: Sequence[EncodedInput], budget: int) -> list[Sequence[EncodedInput]]:
+    """Cut a batch into parts of at most this cost, padding included; at least one input each."""
+    parts: list[list[EncodedInput]] = []
+    for entry in batch:
+        part = parts[-1] if parts else []
+        longest = max([entry.cost, *(each.cost for each in part)])
+        if not part or longest * (len(part) + 1) > budget:
+            parts.append([entry])
+        else:
+            part.append(entry)
+    return list(parts)
 
 
 def _sequence(network: Network, inputs: Mapping[str, torch.Tensor]) -> int | None:

@@ -1,4 +1,4 @@
-"""One vector a sample from whatever shape a layer gives; accumulated and returned in float32."""
+"""One vector a sample from whatever shape a layer gives; in float32, or float64 where that is."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Pooling:
 
     def __call__(self, values: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
         """Pool (B, ...) values; ``mask`` is (B, T) for texts."""
-        values = values.float()
+        values = values if values.dtype == torch.float64 else values.float()
         if self.kind == "vector":
             return values
         if self.kind == "spatial":

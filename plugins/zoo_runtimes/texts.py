@@ -69,15 +69,7 @@ class Tokens:
         """
         if not inputs:
             return []
-        pairs = not isinstance(inputs[0], str)
-        columns = [list(column) for column in zip(*inputs, strict=True)] if pairs else [[*inputs]]
-        encoded = self.tokenizer(
-            *columns,
-            truncation=True,
-            max_length=self.longest,
-            padding=False,
-            return_attention_mask=False,
-        )
+        encoded = self.tokenise(inputs)
         names = ["input_ids"]
         names += ["token_type_ids"] * (self.segments and "token_type_ids" in encoded)
         rows = [
@@ -85,7 +77,22 @@ class Tokens:
             for row in range(len(inputs))
         ]
         self._check(rows)
-        return [EncodedInput(cost=len(row["input_ids"]), data=row) for row in rows]
+        return [
+            EncodedInput(cost=len(row["input_ids"]), data={**row, "text": text})
+            for row, text in zip(rows, inputs, strict=True)
+        ]
+
+    def tokenise(self, inputs: Sequence[Any]) -> Any:
+        """Call the tokenizer on texts, or pairs of texts: cut to the longest, not padded."""
+        pairs = not isinstance(inputs[0], str)
+        columns = [list(column) for column in zip(*inputs, strict=True)] if pairs else [[*inputs]]
+        return self.tokenizer(
+            *columns,
+            truncation=True,
+            max_length=self.longest,
+            padding=False,
+            return_attention_mask=False,
+        )
 
     def _check(self, rows: Sequence[dict[str, list[int]]]) -> None:
         largest = max(max(row["input_ids"]) for row in rows)
@@ -96,7 +103,7 @@ class Tokens:
                 "Tokenizer and weights are of different models; fetch the checkpoint again.",
             )
 
-    def collate(self, rows: Sequence[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
+    def collate(self, rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """Pad on the right to the longest text of the batch: (B, T) tensors."""
         lengths = torch.tensor([len(row["input_ids"]) for row in rows])
         longest = int(lengths.max())
@@ -109,6 +116,7 @@ class Tokens:
                 ]
             )
             for name in rows[0]
+            if name != "text"
         }
         batch["attention_mask"] = (torch.arange(longest)[None] < lengths[:, None]).long()
         return batch

@@ -15,6 +15,7 @@ from zoo.events import Event, Listener
 from zoo.render.quantities import count_text, parameters_text, size_text, some
 from zoo.types.failure import Failure
 from zoo_cli import options
+from zoo_cli.commands.models_compare import compare
 from zoo_cli.context import noun_group, zoo_command
 from zoo_cli.output import Column
 from zoo_cli.progress import listening
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from zoo.types import Candidate, Checkpoint, ModelEntry, Source
     from zoo_cli.context import Context
 
-models = noun_group("models", "List, show and pull models.")
+models = noun_group("models", "List, show, pull and compare models.")
+models.add_command(compare)
 
 _WORKERS = 4
 _COLUMNS = (

@@ -1,11 +1,17 @@
-"""Plots as inline SVG: matplotlib's drawing, the page's own colours and fonts."""
+"""The plots of a ranking."""
 
 from __future__ import annotations
 
-import io
 import re
 from typing import TYPE_CHECKING, Any
 
+from zoo.render.drawing import ACCENT as _ACCENT
+from zoo.render.drawing import LINE as _LINE
+from zoo.render.drawing import MUTED as _MUTED
+from zoo.render.drawing import PAPER as _PAPER
+from zoo.render.drawing import figure_of as _figure
+from zoo.render.drawing import style as _style
+from zoo.render.drawing import svg as _svg
 from zoo.render.words import short
 
 if TYPE_CHECKING:
@@ -13,21 +19,6 @@ if TYPE_CHECKING:
 
     from zoo.types.ranking import Ranking, RankingRow
 
-#: Stand-ins that are replaced by the page's variables, so that the dark scheme fits as well.
-_INK, _LINE, _ACCENT, _MUTED, _PAPER = "#010203", "#010204", "#010205", "#010206", "#010207"
-_VARIABLES = {_INK: "ink", _LINE: "line", _ACCENT: "accent", _MUTED: "muted", _PAPER: "paper"}
-_STYLE = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "zoo",
-    "font.size": 9,
-    "text.color": _INK,
-    "axes.labelcolor": _INK,
-    "axes.edgecolor": _LINE,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-}
 _MOST_ROWS = 40
 _MOST_PANELS = 12
 _PANELS_WIDE = 3
@@ -123,45 +114,4 @@ def _described(rows: Sequence[RankingRow]) -> str:
         f"{row.rank}. {short(row.model)}: {row.score:.2f}, "
         f"interval {row.interval[0]:.2f} to {row.interval[1]:.2f}"
         for row in rows
-    )
-
-
-def _style() -> Any:
-    import matplotlib as mpl
-
-    return mpl.rc_context(_STYLE)
-
-
-def _figure(width: float, height: float) -> Any:
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasSVG(figure)
-    figure.patch.set_visible(False)
-    return figure
-
-
-def _svg(figure: Any, name: str, title: str, description: str) -> str:
-    """Write a figure as an SVG element that can stand in a page beside others."""
-    from markupsafe import escape
-
-    for axes in figure.axes:
-        axes.patch.set_visible(False)
-    file = io.StringIO()
-    figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
-    text = file.getvalue()
-    text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    text = re.sub(r'\s+xmlns(:\w+)?="[^"]*"', "", text)
-    text = re.sub(r'\b(id="|href="#|url\(#)', rf"\g<1>{name}-", text)
-    text = re.sub(r"font(-family|-size|-weight|-style)?: [^;\"]*DejaVu[^;\"]*;? ?", "", text)
-    for color, variable in _VARIABLES.items():
-        text = text.replace(color, f"var(--{variable})")
-    head, tail = text.split(">", 1)
-    head = re.sub(r' (width|height)="[^"]*"', "", head)
-    return (
-        f'{head} role="img" aria-labelledby="{name}-title {name}-desc">'
-        f'<title id="{name}-title">{escape(title)}</title>'
-        f'<desc id="{name}-desc">{escape(description)}</desc>{tail}'
     )
