@@ -74,10 +74,12 @@ def check_spec(plugin: str, kind: Kind, spec: Spec) -> Finding:
         if kind.noun == "command":
             return _command(plugin, name, target)
         options_of(target)
+        # A function that makes the object is as good as its class.
+        made = target if isinstance(target, type) else target()
     except PLUGIN_ERRORS as error:
         reason = f"{spec.target}: {type(error).__name__}: {error}"
         return Finding(plugin, name, ok=False, detail=reason, hint=f"see {module}")
-    missing = [each for each in _methods(kind, spec) if not callable(getattr(target, each, None))]
+    missing = [each for each in _methods(kind, spec) if not callable(getattr(made, each, None))]
     if missing:
         return Finding(plugin, name, ok=False, detail=f"{attribute} lacks {', '.join(missing)}")
     return Finding(plugin, name, ok=True, detail=spec.target)

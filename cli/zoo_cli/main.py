@@ -23,7 +23,13 @@ _HOUSE = "Keep house"
 TABLE = {
     "recommend": Entry(f"{_COMMANDS}.recommend:recommend", "Rank models for your data.", _RANK),
     "score": Entry(f"{_COMMANDS}.score:score", "Score features that you bring.", _RANK),
-    "models": Entry(f"{_COMMANDS}.models:models", "List, show and pull models.", _THINGS),
+    "layers": Entry(
+        f"{_COMMANDS}.layers:layers", "Score every layer of a model: where to cut it.", _RANK
+    ),
+    "evaluate": Entry(
+        f"{_COMMANDS}.evaluate:evaluate", "Measure scores against known results.", _RANK
+    ),
+    "models": Entry(f"{_COMMANDS}.models:models", "List, show, pull and compare models.", _THINGS),
     "registry": Entry(
         f"{_COMMANDS}.registry:registry", "Add, remove, lock, verify and diff entries.", _THINGS
     ),

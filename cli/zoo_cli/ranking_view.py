@@ -1,4 +1,4 @@
-"""A ranking on a terminal: the table on standard output, what qualifies it beside it."""
+"""Rankings and their quality on a terminal: tables, and what qualifies them beside."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ from zoo.render.table import ranking_columns, ranking_rows
 from zoo.render.words import agreement_line, data_line, exclusions_line, verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from zoo.evaluation import Evaluation
     from zoo.types.ranking import Ranking
     from zoo_cli.output import Output
 
@@ -28,6 +32,36 @@ def show_ranking(output: Output, ranking: Ranking, limit: int | None = None) -> 
     hidden = len(ranking.ranking) - len(shown.ranking)
     output.note(f"... and {hidden} more" if hidden else "")
     _qualify(output, ranking)
+
+
+def show_quality(
+    output: Output, ranking: Ranking, truth: Path, where: Mapping[str, str] | None = None
+) -> None:
+    """Print how well the score, the prior and every estimator order models with known results.
+
+    For people only: beside a ranking no machine mode prints it; ``zoo evaluate RUN TRUTH`` does.
+
+    Raises:
+        InputError: the results cannot be used.
+    """
+    from zoo.evaluation import evaluate
+    from zoo.render.quality import missing_lines, quality_columns, quality_rows
+
+    evaluation = evaluate(ranking, truth, where=where)
+    title = f"Against {truth}:"
+    columns, rows = quality_columns(evaluation), quality_rows(evaluation)
+    output.rows(columns, rows, document=None, title=title)
+    for line in missing_lines(evaluation):
+        output.note(line)
+
+
+def show_evaluation(output: Output, evaluation: Evaluation) -> None:
+    """Print an evaluation in the mode that was asked for."""
+    from zoo.render.quality import missing_lines, quality_columns, quality_rows
+
+    output.rows(quality_columns(evaluation), quality_rows(evaluation), document=evaluation)
+    for line in missing_lines(evaluation):
+        output.note(line)
 
 
 def _qualify(output: Output, ranking: Ranking) -> None:

@@ -1,16 +1,21 @@
 """What size and pre-training say of a checkpoint before any data is seen.
 
 A fixed order of models beats most published scores on the standard benchmarks, so this is the
-baseline that every ranking has to beat: log10(parameters) + log10(corpus / reference corpus) / 2.
-The half is a judgement, not a fit. A corpus that is unknown or smaller than the reference counts
-as the reference: a small data set on a card is usually what some larger one was fine-tuned on.
+baseline that every ranking has to beat: log10(parameters) + w log10(corpus / reference corpus).
+The weight w was learned from public fine-tuning tables, see ``benchmarks/learn_combined.py``. A
+corpus that is unknown or smaller than the reference counts as the reference: a small data set on a
+card is usually what some larger one was fine-tuned on.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from zoo.errors import NotApplicable
 from zoo.types.score import Score
@@ -46,6 +51,37 @@ REFERENCE = {"images": 1.28e6, "words": 3.3e9, "hours": 960.0}
 TAGS = ("pretraining", "datasets", "dataset")
 
 
+class Learned(msgspec.Struct, frozen=True):
+    """Weights of the combined score, in log odds.
+
+    Attributes:
+        parameters: of a decade of parameters.
+        corpus: of a decade of pre-training data.
+        evidence: of the logit of the estimators' consensus, with many of them.
+        estimators: how many give it half of that weight.
+        smallest: parameters of the smallest checkpoint that was learned from.
+        largest: likewise.
+    """
+
+    parameters: float
+    corpus: float
+    evidence: float
+    estimators: float
+    smallest: float
+    largest: float
+
+
+class _File(msgspec.Struct):
+    weights: Learned
+
+
+@functools.cache
+def learned() -> Learned:
+    """Read the weights that come with this plugin."""
+    path = Path(__file__).with_name("combined_weights.json")
+    return msgspec.json.decode(path.read_bytes(), type=_File).weights
+
+
 class Prior:
     """Parameters and, where the entry's tags tell, pre-training data."""
 
@@ -61,7 +97,9 @@ class Prior:
         reason = f"{_short(entry.parameters)} parameters"
         corpora, size, unit = known_corpora(entry.tags)
         if size > REFERENCE[unit]:
-            value += math.log10(size / REFERENCE[unit]) / 2
+            weights = learned()
+            decades = math.log10(size / REFERENCE[unit])
+            value += weights.corpus / weights.parameters * decades
         if corpora:
             reason += f", {' + '.join(corpora)} ({_short(size)} {unit})"
         return Score(value, note=reason)

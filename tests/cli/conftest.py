@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import sys
 import textwrap
 import types
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from zoo_cli import main
 from zoo_cli.lazy import Entry
+
+_SPEC = importlib.util.spec_from_file_location(
+    "render_fixtures", Path(__file__).parents[1] / "zoo" / "render" / "conftest.py"
+)
+_FIXTURES = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(_FIXTURES)
+ranking = _FIXTURES.ranking
+empty_ranking = _FIXTURES.empty_ranking
 
 
 @dataclass

@@ -122,6 +122,13 @@ def test_the_check_passes_a_good_plugin(zoo, good):
     }
 
 
+def test_the_check_passes_every_plugin_of_our_own(zoo):
+    checks = zoo("plugins", "check", "--json").document["checks"]
+    ours = [each for each in checks if each["plugin"].startswith("zoo-reuse:")]
+    assert len(ours) > 30
+    assert [each for each in ours if not each["ok"]] == []
+
+
 def test_the_check_finds_what_is_wrong(zoo, stranger):
     stranger(
         "zoo-bad",

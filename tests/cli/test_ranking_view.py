@@ -1,23 +1,15 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import io
 import json
-from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from zoo.types.ranking import EstimatorCell
 from zoo_cli.output import Output
-from zoo_cli.ranking_view import show_ranking
-
-_SPEC = importlib.util.spec_from_file_location(
-    "render_fixtures", Path(__file__).parents[1] / "zoo" / "render" / "conftest.py"
-)
-_FIXTURES = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(_FIXTURES)
-ranking = _FIXTURES.ranking
-empty_ranking = _FIXTURES.empty_ranking
+from zoo_cli.ranking_view import show_quality, show_ranking
 
 
 @pytest.fixture
@@ -36,7 +28,7 @@ def test_the_table_is_data_and_the_rest_is_beside_it(shown):
     assert lines[2].endswith("tie with 1")
     assert "0.80 - 0.91" in lines[1]
     assert "org/broken-tokenizer (load): tokenizer.json is not valid JSON." in captured.err
-    assert "3 models left out before the run (2 over --max-size, 1 gated)" in captured.err
+    assert "3 models left out (2 over --max-size, 1 gated)" in captured.err
     assert "Warning: Only 38 samples" in captured.err
 
 
@@ -70,3 +62,37 @@ def test_quiet_prints_references_best_first(shown, ranking):
 def test_nothing_ranked_is_said(empty_ranking, capsys):
     show_ranking(Output(), empty_ranking)
     assert "No model could be ranked." in capsys.readouterr().err
+
+
+def test_evidence_is_shown_where_the_score_is_more_than_it(ranking, capsys):
+    rows = tuple(replace(row, evidence=row.score / 2) for row in ranking.ranking)
+    show_ranking(Output(), replace(ranking, ranking=rows))
+    lines = capsys.readouterr().out.splitlines()
+    assert "EVIDENCE" in lines[0]
+    assert " 0.43 " in lines[1]
+    show_ranking(
+        Output(), replace(ranking, ranking=tuple(replace(r, evidence=r.score) for r in rows))
+    )
+    assert "EVIDENCE" not in capsys.readouterr().out
+
+
+def test_the_cells_of_prior_and_combined_do_not_hide_the_place_of_the_prior(ranking, capsys):
+    extra = {"prior": EstimatorCell(value=7.9, rank=1), "combined": EstimatorCell(value=0.4)}
+    rows = tuple(replace(r, estimators={**r.estimators, **extra}) for r in ranking.ranking)
+    show_ranking(Output(mode="csv"), replace(ranking, ranking=rows))
+    first = next(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert (first["prior"], first["prior_score"], first["combined"]) == ("2", "7.9", "0.4")
+
+
+def test_the_quality_of_a_ranking_is_printed_below_it_for_people_only(ranking, capsys, tmp_path):
+    lines = [f"{row.model},{1 - row.rank / 10}" for row in ranking.ranking[:5]]
+    (tmp_path / "truth.csv").write_text("\n".join(["model,accuracy", *lines]) + "\n")
+    show_quality(Output(), ranking, tmp_path / "truth.csv")
+    captured = capsys.readouterr()
+    words = [line.split() for line in captured.out.splitlines()]
+    assert words[1][:4] == ["BY", "MODELS", "TAU_W", "P"]
+    assert words[2][:3] == ["score", "5", "1.000"]
+    assert words[3][0] == "prior"
+    assert "Without a result: embedded:shapes-resnet." in captured.err
+    show_quality(Output(mode="json"), ranking, tmp_path / "truth.csv")
+    assert capsys.readouterr().out == ""

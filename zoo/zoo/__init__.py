@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from zoo.api import load_probe, recommend, score
     from zoo.catalogue import Catalogue
     from zoo.errors import InputError, NotApplicable, ZooError
+    from zoo.evaluation import evaluate
     from zoo.host import PluginHost
     from zoo.registry import Registry
     from zoo.settings import Settings
@@ -36,6 +37,7 @@ _HOMES = {
     "zoo.api": ("load_probe", "recommend", "score"),
     "zoo.catalogue": ("Catalogue",),
     "zoo.errors": ("InputError", "NotApplicable", "ZooError"),
+    "zoo.evaluation": ("evaluate",),
     "zoo.host": ("PluginHost",),
     "zoo.registry": ("Registry",),
     "zoo.settings": ("Settings",),
@@ -71,6 +73,7 @@ __all__ = [
     "Settings",
     "SourceSpec",
     "ZooError",
+    "evaluate",
     "hookimpl",
     "load_probe",
     "recommend",

@@ -99,71 +99,21 @@ def remove(context: Context, *, names: tuple[str, ...], yes: bool) -> int:
 )
 @click.argument("run")
 @click.argument("other", metavar="RUN|TRUTH.csv")
-def compare(context: Context, *, run: str, other: str) -> int:
+@options.where
+def compare(context: Context, *, run: str, other: str, where: dict[str, str]) -> int:
     """Compare a ranking with another one, or with measured results.
 
-    TRUTH.csv has a column `model` and one column of results, higher is better.
+    TRUTH.csv has a column `model` and one column of results, higher is better; see `zoo evaluate`.
     """
     ranking = _ranking(_find(context, run))
     if Path(other).suffix.lower() == ".csv":
-        return _against_truth(context, ranking, read_truth(Path(other)))
+        from zoo.evaluation import evaluate
+        from zoo_cli.ranking_view import show_evaluation
+
+        seed = context.settings.seed
+        show_evaluation(context.output, evaluate(ranking, Path(other), where=where, seed=seed))
+        return ExitCode.DONE
     return _side_by_side(context, ranking, _ranking(_find(context, other)))
-
-
-def read_truth(path: Path) -> dict[str, float]:
-    """Read measured results, model -> value.
-
-    Raises:
-        InputError: no such file, no model column, no single column of numbers, or a bad number.
-    """
-    import csv
-
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file, restkey="more values than columns", restval=""))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{path} cannot be read: {reason}.") from error
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    results = [name for name in columns if name != "model"]
-    if "model" not in columns or len(results) != 1:
-        listed = ", ".join(columns) or "none"
-        raise InputError(
-            f"{path} needs the column 'model' and one column of results; it has: {listed}."
-        )
-    try:
-        return {row["model"]: float(row[results[0]]) for row in rows if row[results[0]]}
-    except ValueError as error:
-        raise InputError(f"{path}: column {results[0]!r}: {error}.") from error
-
-
-def _against_truth(context: Context, ranking: Ranking, truth: dict[str, float]) -> int:
-    from zoo.ranking.quality import rank_quality
-
-    shared = [row for row in ranking.ranking if row.model in truth]
-    if len(shared) < 2:
-        raise InputError(
-            f"only {len(shared)} of the models of run {ranking.run} are in the results.",
-            "The column 'model' names models as the ranking does: zoo runs show RUN -q",
-        )
-    results = [truth[row.model] for row in shared]
-    prior = {row.model: row.score for row in ranking.prior}
-    names = {name for row in shared for name in row.estimators}
-    columns: dict[str, list[Any]] = {"score": [row.score for row in shared]}
-    columns["prior"] = [prior.get(row.model) for row in shared]
-    for name in sorted(names):
-        cells = [row.estimators.get(name) for row in shared]
-        columns[name] = [cell.value if cell else None for cell in cells]
-    measured = [
-        {"by": name, "models": len(shared), **rank_quality(values, results)}
-        for name, values in columns.items()
-        if None not in values
-    ]
-    shown = [Column("by"), Column("models", right=True)] + [
-        Column(name, right=True, show="{:.3f}".format) for name in list(measured[0])[2:]
-    ]
-    context.output.rows(shown, measured, document={"schema_version": 1, "quality": measured})
-    return ExitCode.DONE
 
 
 def _side_by_side(context: Context, left: Ranking, right: Ranking) -> int:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from zoo.errors import NotApplicable
 from zoo.types import ModelEntry
-from zoo_transferability.prior import CORPORA, REFERENCE, Prior
+from zoo_transferability.prior import CORPORA, REFERENCE, Prior, learned
 
 
 def _entry(parameters, **tags):
@@ -16,11 +18,14 @@ def test_ten_times_the_parameters_are_one_more():
     assert large - small == pytest.approx(1.0)
 
 
-def test_a_larger_corpus_counts_half_its_decades():
+def test_a_larger_corpus_counts_as_much_as_was_learned():
     plain = Prior().score_entry(_entry(10**7, pretraining="imagenet-1k"))
     large = Prior().score_entry(_entry(10**7, pretraining="ImageNet-21k"))
     assert plain.value == pytest.approx(7.0)
-    assert large.value > plain.value
+    decades = math.log10(14.2e6 / 1.28e6)
+    weight = learned().corpus / learned().parameters
+    assert large.value - plain.value == pytest.approx(weight * decades)
+    assert 0 < weight < 1
     assert "imagenet-21k" in large.note
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zoo.errors import InputError
-from zoo.ranking.quality import pearson, rank_quality, regret_at_k, tau_b, weighted_tau
+from zoo.ranking.quality import pearson, rank_quality, regret_at_k, rel_at_k, tau_b, weighted_tau
 
 
 @pytest.mark.golden
@@ -35,6 +35,11 @@ def test_a_mistake_at_the_top_costs_more_than_one_at_the_bottom():
 def test_regret_is_in_units_of_the_results():
     assert regret_at_k([3, 2, 1], [0.70, 0.95, 0.60], 1) == pytest.approx(0.25)
     assert regret_at_k([3, 2, 1], [0.70, 0.95, 0.60], 2) == 0
+
+
+def test_there_is_no_share_of_a_best_result_that_is_not_above_zero():
+    assert rel_at_k([3, 2, 1], [0.50, 0.95, 0.60], 1) == pytest.approx(0.50 / 0.95)
+    assert math.isnan(rel_at_k([3, 2, 1], [-0.9, -0.5, -0.1], 1))
 
 
 @pytest.mark.parametrize("measure", [weighted_tau, tau_b, pearson])

@@ -68,9 +68,7 @@ def test_the_data_is_described_in_one_line(ranking):
 
 
 def test_exclusions_are_counted_by_reason(ranking):
-    assert exclusions_line(ranking.excluded) == (
-        "3 models left out before the run (2 over --max-size, 1 gated)"
-    )
+    assert exclusions_line(ranking.excluded) == ("3 models left out (2 over --max-size, 1 gated)")
 
 
 def test_agreement_is_said_only_where_it_was_measured(ranking, empty_ranking):

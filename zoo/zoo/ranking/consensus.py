@@ -133,6 +133,25 @@ def normal_share(deviations: Array) -> Array:
     return shares
 
 
+def log_odds(shares: Array) -> Array:
+    """Turn shares of the n - 1 others that each candidate beats into log odds, (n,).
+
+    Half a win and half a defeat are added, so that beating everyone stays finite, and says less
+    where there are few to beat.
+    """
+    wins = np.asarray(shares) * (len(shares) - 1)
+    odds: Array = np.log((wins + 0.5) / (len(shares) - 0.5 - wins))
+    return odds
+
+
+def share_beaten(values: Array) -> Array:
+    """Turn values whose differences are log odds into expected shares of the others beaten."""
+    chances = 1 / (1 + np.exp(-np.clip(values[:, None] - values[None, :], -500, 500)))
+    np.fill_diagonal(chances, 0.0)
+    shares: Array = chances.sum(axis=1) / max(1, len(chances) - 1)
+    return shares
+
+
 def counts(record: ScoreRecord) -> bool:
     """Whether a record takes part in the consensus."""
     return record.value is not None and not record.saturated

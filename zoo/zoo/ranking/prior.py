@@ -25,10 +25,11 @@ def rank_priors(priors: Mapping[str, Score]) -> tuple[PriorRow, ...]:
 
 
 def prior_agreement(rows: Sequence[RankingRow], prior: Sequence[PriorRow]) -> float | None:
-    """Weighted tau between the consensus and the prior, over the models that have both."""
+    """Weighted tau between the evidence and the prior, over the models that have both."""
     known = {row.model: row.score for row in prior}
     shared = [row for row in rows if row.model in known]
     if len(shared) < 2:
         return None
-    tau = weighted_tau([row.score for row in shared], [known[row.model] for row in shared])
+    evidence = [row.score if row.evidence is None else row.evidence for row in shared]
+    tau = weighted_tau(evidence, [known[row.model] for row in shared])
     return None if math.isnan(tau) else tau

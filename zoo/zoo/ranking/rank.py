@@ -6,11 +6,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec.structs import replace
 
-from zoo.ranking.consensus import Contest, against_null, concordance, counts
+from zoo.ranking.consensus import Contest, concordance, counts
 from zoo.ranking.jackknife import interval
 from zoo.ranking.prior import prior_agreement, rank_priors
+from zoo.ranking.standing import Standing, stand
 from zoo.ranking.warnings import Evidence, warnings_of
+from zoo.types.protocols import Contestant
 from zoo.types.ranking import EstimatorCell, Exclusion, LayerScore, PriorRow, RankingRow
 
 if TYPE_CHECKING:
@@ -19,12 +22,15 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from zoo.types.model import ModelEntry
+    from zoo.types.protocols import Combiner
     from zoo.types.score import Score, ScoreRecord
 
 #: Below this many deviations above shuffled labels, a score is no signal.
 SIGNAL = 3.0
 #: A model is an estimator's choice when it is among so many of its best.
 TOP = 3
+#: Cells of a row beside those of the estimators that were measured.
+PRIOR, COMBINED = "prior", "combined"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,10 +88,13 @@ def rank(
     classes: int | None = None,
     smallest_class: int | None = None,
     priors: Mapping[str, Score] | None = None,
+    combiner: Combiner | None = None,
 ) -> Ranked:
     """Rank models by the soft Borda consensus of the estimators; see :mod:`zoo.ranking.consensus`.
 
-    The order of ``models`` does not matter. Ties in the score go to the smaller model.
+    With a combiner the order goes by consensus and prior together; see
+    :mod:`zoo.ranking.standing`. The order of ``models`` does not matter. Ties in the score go to
+    the smaller model.
 
     Args:
         models: measured on the same samples, shuffles and folds.
@@ -93,6 +102,7 @@ def rank(
         classes: how many classes, for the warnings.
         smallest_class: samples of the rarest class, for the warnings.
         priors: model -> its data-free score.
+        combiner: makes one score of consensus and prior, where it applies.
     """
     priors = priors or {}
     layered = [_by_layer(each) for each in models]
@@ -105,7 +115,8 @@ def rank(
     choices.sort(key=lambda choice: choice.scores.model)
     estimators = _names([choice.records for choice in choices])
     contest = Contest.of([choice.records for choice in choices], estimators)
-    rows = _rows(choices, contest, estimators)
+    standing = stand(contest, [_contestant(each, priors) for each in choices], combiner)
+    rows = _with_priors(_rows(choices, contest, estimators, standing), priors)
     prior = rank_priors({row.model: priors[row.model] for row in rows if row.model in priors})
     agreement = concordance(contest.values)
     against = prior_agreement(rows, prior)
@@ -152,6 +163,15 @@ def _names(candidates: Sequence[Mapping[str, ScoreRecord]]) -> list[str]:
     return list(found)
 
 
+def choose_layer(scores: ModelScores) -> tuple[str, tuple[LayerScore, ...]] | None:
+    """Pick the layer of one model to cut at, with the consensus of each; None without a score."""
+    layers = _by_layer(scores)
+    if not any(map(_usable, layers.values())):
+        return None
+    choice = _choose(scores, layers)
+    return choice.layer, choice.layers
+
+
 def _choose(scores: ModelScores, layers: dict[str, dict[str, ScoreRecord]]) -> _Choice:
     """Pick the layer to cut at: the best, unless the usual one is tied with it.
 
@@ -172,51 +192,85 @@ def _choose(scores: ModelScores, layers: dict[str, dict[str, ScoreRecord]]) -> _
     return _Choice(scores, layer, layers[layer], table, default=chosen == usual)
 
 
+def _contestant(choice: _Choice, priors: Mapping[str, Score]) -> Contestant:
+    return Contestant(
+        entry=choice.scores.entry, prior=priors.get(choice.scores.model), records=choice.records
+    )
+
+
 def _rows(
-    choices: Sequence[_Choice], contest: Contest, estimators: Sequence[str]
+    choices: Sequence[_Choice], contest: Contest, estimators: Sequence[str], standing: Standing
 ) -> tuple[RankingRow, ...]:
     if not choices:
         return ()
-    if len(choices) == 1:
-        score, bounds = against_null(choices[0].records)
-        scores, intervals = np.array([score]), [bounds]
-    else:
-        scores, intervals = contest.scores, contest.intervals()
-    tied = contest.tied()
+    scores, tied = standing.scores, standing.tied
     order = sorted(
         range(len(choices)), key=lambda index: _sort_key(float(scores[index]), choices[index])
     )
     places = {name: _places(contest.values[row]) for row, name in enumerate(estimators)}
     rows = []
     for place, index in enumerate(order):
-        choice, entry = choices[index], choices[index].scores.entry
         neighbours = [order[each] for each in (place - 1, place + 1) if 0 <= each < len(order)]
         ranks = {name: places[name][index] for name in estimators}
-        rows.append(
-            RankingRow(
-                model=choice.scores.model,
-                rank=place + 1,
-                score=float(scores[index]),
-                interval=intervals[index],
-                tied=any(tied[index, each] for each in neighbours),
-                layer=choice.layer,
-                estimators={
-                    name: _cell(record, ranks.get(name)) for name, record in choice.records.items()
-                },
-                parameters=entry.parameters if entry else None,
-                bytes=entry.bytes if entry else None,
-                license=entry.license if entry else None,
-                architecture=entry.architecture if entry else None,
-                seconds=choice.scores.seconds,
-                tied_with=tuple(choices[each].scores.model for each in order if tied[index, each]),
-                agree=sum(each is not None and each <= TOP for each in ranks.values()),
-                counted=sum(each is not None for each in ranks.values()),
-                signal=_signal(choice.records),
-                layers=choice.layers,
-                dimension=choice.scores.dimensions.get(choice.layer),
-            )
+        row = replace(
+            _row(choices[index], ranks),
+            rank=place + 1,
+            score=float(scores[index]),
+            evidence=float(standing.evidence[index]),
+            interval=standing.intervals[index],
+            tied=any(tied[index, each] for each in neighbours),
+            tied_with=tuple(choices[each].scores.model for each in order if tied[index, each]),
         )
+        if standing.combined:
+            cell = EstimatorCell(
+                value=standing.combined[index].value,
+                rank=row.rank,
+                note=standing.combined[index].note,
+            )
+            row = replace(row, estimators={**row.estimators, COMBINED: cell})
+        rows.append(row)
     return tuple(rows)
+
+
+def _row(choice: _Choice, ranks: Mapping[str, int | None]) -> RankingRow:
+    """Fill in what is known of a model without the others."""
+    entry = choice.scores.entry
+    return RankingRow(
+        model=choice.scores.model,
+        rank=0,
+        score=0.0,
+        interval=(0.0, 1.0),
+        tied=False,
+        layer=choice.layer,
+        estimators={
+            name: estimator_cell(record, ranks.get(name)) for name, record in choice.records.items()
+        },
+        parameters=entry.parameters if entry else None,
+        bytes=entry.bytes if entry else None,
+        license=entry.license if entry else None,
+        architecture=entry.architecture if entry else None,
+        seconds=choice.scores.seconds,
+        agree=sum(each is not None and each <= TOP for each in ranks.values()),
+        counted=sum(each is not None for each in ranks.values()),
+        signal=_signal(choice.records),
+        layers=choice.layers,
+        dimension=choice.scores.dimensions.get(choice.layer),
+    )
+
+
+def _with_priors(rows: Sequence[RankingRow], priors: Mapping[str, Score]) -> tuple[RankingRow, ...]:
+    """Add the prior's cell to the rows that have one."""
+    ranked = rank_priors({row.model: priors[row.model] for row in rows if row.model in priors})
+    cells = {
+        each.model: EstimatorCell(value=each.score, rank=each.rank, note=each.reason)
+        for each in ranked
+    }
+    return tuple(
+        replace(row, estimators={**row.estimators, PRIOR: cells[row.model]})
+        if row.model in cells
+        else row
+        for row in rows
+    )
 
 
 def _sort_key(score: float, choice: _Choice) -> tuple[float, float, str]:
@@ -232,7 +286,8 @@ def _places(values: npt.NDArray[np.float64]) -> list[int | None]:
     ]
 
 
-def _cell(record: ScoreRecord, place: int | None) -> EstimatorCell:
+def estimator_cell(record: ScoreRecord, place: int | None = None) -> EstimatorCell:
+    """Give one record as a cell of a table, with its interval."""
     bounds = None
     if record.value is not None:
         bounds = interval(record.value, record.folds, bounds=record.bounds)

@@ -107,7 +107,7 @@ def _against_prior(evidence: Evidence) -> str:
     if evidence.prior_spread < DECADE:  # models of about one size: the prior hardly says anything
         return ""
     return (
-        "The order contradicts size and pre-training data (weighted tau "
+        "The evidence contradicts size and pre-training data (weighted tau "
         f"{evidence.prior_agreement:.2f}), which are hard to beat: check before relying on it."
     )
 

@@ -16,13 +16,18 @@ if TYPE_CHECKING:
 
 
 def ranking_columns(ranking: Ranking) -> list[Column]:
-    """Columns of the main table; the layer is shown where it was chosen among several."""
+    """Columns of the main table.
+
+    The layer is shown where it was chosen among several, the evidence where the score is not it.
+    """
+    combined = any(row.evidence not in (None, row.score) for row in ranking.ranking)
     layered = any(len(row.layers) > 1 for row in ranking.ranking)
     columns = [
         Column("rank", "#", right=True),
         Column("model", show=short, key=True, style="bold"),
         Column("score", right=True, show="{:.2f}".format),
         Column("interval", "95 %", cell=_interval, priority=4),
+        *([Column("evidence", right=True, show="{:.2f}".format, priority=8)] if combined else []),
         Column("agree", right=True, cell=_agree, priority=6),
         Column("z", "Z", right=True, show="{:.0f}".format, priority=9),
         Column("prior", right=True, priority=5),
@@ -49,6 +54,7 @@ def ranking_rows(ranking: Ranking) -> list[dict[str, Any]]:
             "score": row.score,
             "low": row.interval[0],
             "high": row.interval[1],
+            "evidence": row.evidence,
             "agree": row.agree,
             "counted": row.counted,
             "z": median_z(row),
@@ -59,7 +65,7 @@ def ranking_rows(ranking: Ranking) -> list[dict[str, Any]]:
             "license": row.license,
             "seconds": row.seconds,
             "note": tie_note(row, ranks),
-            **{name: cell.value for name, cell in row.estimators.items()},
+            **{_field(name): cell.value for name, cell in row.estimators.items()},
         }
         for row in ranking.ranking
     ]
@@ -114,6 +120,11 @@ def median_z(row: RankingRow) -> float | None:
         cell.z for cell in row.estimators.values() if cell.z is not None and not cell.saturated
     ]
     return statistics.median(values) if values else None
+
+
+def _field(estimator: str) -> str:
+    """Tell the prior's value from its place, which is the column of that name."""
+    return "prior_score" if estimator == "prior" else estimator
 
 
 def _interval(row: Mapping[str, Any]) -> str:

@@ -18,6 +18,7 @@ _COMMIT = re.compile(r"@([0-9a-f]{7})[0-9a-f]{33}(?=$|#)")
 LEGEND = (
     ("Score", "the expected share of the other models that this one beats, from 0 to 1"),
     ("95 %", "the interval of the score when a part of the samples is left out in turn"),
+    ("Evidence", "the same by your data alone; the score adds what size and pre-training tell"),
     ("Agree", "how many of the counted estimators have it among their first three"),
     ("z", "how many standard deviations its scores lie above those of shuffled labels (median)"),
     ("Prior", "its place by size and pre-training alone, before any of your data was read"),
@@ -29,14 +30,20 @@ def short(model: str) -> str:
     return _COMMIT.sub(r"@\1", model).removeprefix("hub:")
 
 
+def last_part(model: str) -> str:
+    """Leave out where a model comes from: ``resnet-18`` of ``hub:microsoft/resnet-18``."""
+    return re.split(r"[/:]", short(model).rstrip("/"))[-1]
+
+
 def data_line(probe: ProbeSummary) -> str:
     """Say what was understood of the data, in one line."""
     kind = {"image": "images", "text": "texts", "features": "feature vectors"}
+    task = "labels are texts" if probe.task == "text" else probe.task
     rows = f" of {count_text(probe.rows)}" if probe.rows > probe.samples else ""
     noun = "labels" if probe.task == "multi-label" else "classes"
     parts = [
         f"{probe.name}: {count_text(probe.samples)}{rows} {kind.get(probe.modality, 'samples')}",
-        probe.task,
+        task,
         f"{probe.classes} {noun}" if probe.classes else "",
         f"split {probe.split}" if probe.split else "",
         f"seed {probe.seed}",
@@ -81,9 +88,10 @@ def exclusions_line(excluded: Sequence[Exclusion]) -> str:
     """Count what was left out by reason: ``7 left out (4 over --max-size, 3 gated)``."""
     reasons: dict[str, int] = {}
     for each in excluded:
-        reasons[each.reason] = reasons.get(each.reason, 0) + 1
+        reason = each.reason.partition(": ")[0]
+        reasons[reason] = reasons.get(reason, 0) + 1
     listed = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
-    return f"{some(len(excluded), 'model')} left out before the run ({listed})"
+    return f"{some(len(excluded), 'model')} left out ({listed})"
 
 
 def agreement_line(ranking: Ranking) -> str:

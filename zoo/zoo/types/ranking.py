@@ -54,8 +54,11 @@ class RankingRow(msgspec.Struct, frozen=True, kw_only=True):
     """One model.
 
     Attributes:
-        score: consensus in [0, 1]: the expected share of the other candidates it beats.
+        score: what the order goes by, in [0, 1]: the expected share of the other candidates that it
+            beats, by the combined score where there is one, else by the evidence.
+        evidence: the same by the estimators alone; None in rankings of earlier versions.
         interval: 95 % jack-knife interval of the score.
+        estimators: every estimator's cell; ``prior`` and ``combined`` among them where they are.
         tied: no clear difference from the model one rank above or below.
         tied_with: references of every model it is not clearly different from.
         layer: the layer the scores are of: where to cut.
@@ -83,6 +86,7 @@ class RankingRow(msgspec.Struct, frozen=True, kw_only=True):
     layers: tuple[LayerScore, ...] = ()
     dimension: int | None = None
     architecture: str | None = None
+    evidence: float | None = None
 
 
 class PriorRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,7 +99,7 @@ class PriorRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Exclusion(msgspec.Struct, frozen=True, kw_only=True):
-    """A candidate left out before anything was downloaded."""
+    """A candidate left out before anything was downloaded, or dropped from a race."""
 
     model: str
     reason: str
@@ -107,7 +111,7 @@ class Ranking(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         prior: the order without any data: what the scores have to beat.
         agreement: Kendall's W of the counted estimators; None with fewer than two.
-        prior_agreement: weighted tau between the ranking and the prior.
+        prior_agreement: weighted tau between the evidence and the prior.
         warnings: where the evidence is thin, one sentence each.
     """
 
