@@ -16,8 +16,10 @@ def test_golden_range_of_a_random_mixture(golden_nleep, read_golden):
     case, features = golden_nleep[1], check_features(read_golden(golden_nleep))
     ratio = re.search(r"ratio(\d+)", case["case"])
     score = NLEEP(ratio=float(ratio[1]) if ratio else 5.0).score(features)
-    assert score.value == pytest.approx(case["nleep_log"]["value"], rel=0.3)
-    assert score.details["mean_eep"] == pytest.approx(case["nleep_mean_prob"]["value"], rel=0.3)
+    assert score.value == pytest.approx(case["nleep_log"]["value"], rel=0.3, abs=0.05)
+    assert score.details["mean_eep"] == pytest.approx(
+        case["nleep_mean_prob"]["value"], rel=0.3, abs=0.05
+    )
     assert score.details["dimensions"] == case["pca_dims"]
 
 

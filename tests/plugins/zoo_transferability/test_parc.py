@@ -42,7 +42,7 @@ def test_golden_rows_of_several_labels(golden_parc_rsa_dds_knn, read_golden):
         pytest.skip("classes have an exact number, which test_golden_score compares")
     features = check_features(read_golden(golden_parc_rsa_dds_knn, multi_label=True))
     # The reference ranks the rounding of equal label distances.
-    assert PARC().score(features).value == pytest.approx(case["parc_fNone"]["value"], rel=1e-4)
+    assert PARC().score(features).value == pytest.approx(case["parc_fNone"]["value"], rel=2e-3)
 
 
 @quick
