@@ -72,6 +72,18 @@ def test_every_layer_has_its_scores_and_the_best_one_is_named(layers, place):
     assert f"Cut bert at {document['cut_at']}" in text
 
 
+def test_labels_are_embedded_as_a_person_says(layers):
+    scored = [
+        layers("./bert", "texts.csv", "-e", "emms", "--label-encoder", name, "--json").document
+        for name in ("one_hot", "ngrams")
+    ]
+    values = [[row["estimators"]["emms"]["value"] for row in each["layers"]] for each in scored]
+    assert values[0] != values[1]
+    unknown = layers("./bert", "texts.csv", "-e", "emms", "--label-encoder", "one.hot")
+    assert unknown.code == 2
+    assert "one_hot" in unknown.err
+
+
 def test_people_see_a_curve_and_where_to_cut(layers):
     result = layers("./bert", "texts.csv")
     assert result.code == 0, result.err

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from zoo.catalogue import expand_names
 from zoo.errors import InputError
+from zoo.types.model import is_reference
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,7 +64,7 @@ def asked_in_vain(
     """Say which options no chosen estimator reads, and which estimators would."""
     known = catalogue.specs("label_encoder")
     for text in request.label_encoders:
-        if text not in known and not any(each in text for each in "./:~"):
+        if text not in known and not is_reference(text):
             catalogue.spec("label_encoder", text)
     # Where labels are texts, every estimator reads their embeddings.
     encoders = probe.task != "text" and bool(request.label_encoders)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.errors import ExitCode, InputError
+from zoo.errors import ExitCode
 from zoo_cli import options
 from zoo_cli.context import zoo_command
 from zoo_cli.data_options import data_options
+from zoo_cli.question import check_page, request_of
 
 if TYPE_CHECKING:
-    from zoo.types import ProbeOptions
+    from pathlib import Path
+
     from zoo_cli.context import Context
 
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 )
 @options.estimator
 @options.assignments
+@options.label_encoder
 @options.attribution
 @data_options
 @options.registry
@@ -92,40 +94,3 @@ def layers(
     for failure in report.failures:
         context.output.failure(failure)
     return ExitCode.PARTIAL if report.failures else ExitCode.DONE
-
-
-def check_page(path: Path | None) -> None:
-    """Find out before the work, not after it, that the page cannot be written.
-
-    Raises:
-        InputError: its folder does not exist.
-    """
-    if path is not None and not path.absolute().parent.is_dir():
-        raise InputError(f"--html {path}: the folder {path.absolute().parent} does not exist.")
-
-
-def request_of(
-    context: Context,
-    data: str,
-    *,
-    models: tuple[str, ...],
-    estimators: tuple[str, ...],
-    assignments: dict[str, dict[str, Any]],
-    probe: ProbeOptions,
-    trust_remote_code: tuple[str, ...],
-) -> Any:
-    """Make the question that the pipeline answers, of models a person named."""
-    from zoo.runs import Request
-
-    return Request(
-        data=data,
-        probe=probe,
-        folder=str(Path.cwd()),
-        registry=context.settings.registry,
-        models=models,
-        estimators=estimators,
-        options=assignments,
-        permutations=context.settings.permutations,
-        folds=context.settings.folds,
-        trust_remote_code=trust_remote_code,
-    )

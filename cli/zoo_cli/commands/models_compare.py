@@ -9,9 +9,9 @@ import click
 
 from zoo.errors import ExitCode, InputError
 from zoo_cli import options
-from zoo_cli.commands.layers import check_page, request_of
 from zoo_cli.context import zoo_command
 from zoo_cli.data_options import data_options
+from zoo_cli.question import check_page, request_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from zoo.errors import ExitCode, InputError
+from zoo.errors import ExitCode
 from zoo_cli import options
 from zoo_cli.context import zoo_command
 from zoo_cli.data_options import data_options
 from zoo_cli.quantities import DURATION, SIZE
+from zoo_cli.question import check_page, request_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from zoo.pipeline import Prepared
     from zoo.plan import Plan
     from zoo.runs import Request, Run
-    from zoo.types import ProbeOptions, Ranking
+    from zoo.types import Ranking
     from zoo_cli.context import Context
 
 
@@ -143,7 +144,7 @@ def recommend(
         raise click.UsageError("Give DATA, --demo or --resume RUN: one of them.")
     if resume is not None:
         _refuse_new_question()
-    _check_page(html_path)
+    check_page(html_path)
     _check_truth(truth_path, where)
     home = context.settings.folder
     run = find_run(home, resume) if resume is not None else None
@@ -198,29 +199,18 @@ def _request(
     *,
     demo: bool,
     models: tuple[str, ...],
-    estimators: tuple[str, ...],
-    assignments: dict[str, dict[str, Any]],
-    probe: ProbeOptions,
     budget: float | None,
     max_size: float | None,
     **rest: Any,
 ) -> Request:
-    from zoo.runs import Request
-
     if demo and not models:
         from zoo.embedded import names
 
         models = tuple(f"embedded:{name}" for name in names())
-    return Request(
-        data=data,
-        probe=probe,
-        folder=str(Path.cwd()),
-        registry=context.settings.registry,
+    return request_of(
+        context,
+        data,
         models=models,
-        estimators=estimators,
-        options=assignments,
-        permutations=context.settings.permutations,
-        folds=context.settings.folds,
         budget=budget or 0.0,
         max_size=None if max_size is None else int(max_size),
         **rest,
@@ -252,12 +242,6 @@ def _resume_command(context: Context, run: Run) -> str:
             value = getattr(context.settings, name)
             words += [f"--{name}"] if value is True else [f"--{name}", str(value)]
     return shlex.join(words)
-
-
-def _check_page(path: Path | None) -> None:
-    """Find out before the work, not after it, that the page cannot be written."""
-    if path is not None and not path.absolute().parent.is_dir():
-        raise InputError(f"--html {path}: the folder {path.absolute().parent} does not exist.")
 
 
 def _check_truth(path: Path | None, where: Mapping[str, str]) -> None:

@@ -15,6 +15,7 @@ from zoo.host import PLUGIN_ERRORS
 from zoo.label_embeddings.align import align
 from zoo.label_embeddings.embed import TextEmbedder, TextModel
 from zoo.types.failure import Failure
+from zoo.types.model import is_reference
 from zoo.types.protocols import LabelSet
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ def _choose(
         return {spec.name: spec for spec in usable}
     chosen: dict[str, LabelEncoderSpec | None] = {}
     for text in encoders:
-        if text not in known and _is_reference(text):
+        if text not in known and is_reference(text):
             chosen[text] = None
             continue
         spec = catalogue.spec("label_encoder", text)
@@ -160,10 +161,6 @@ def _choose(
                 )
             chosen[name] = member
     return chosen
-
-
-def _is_reference(text: str) -> bool:
-    return text.startswith((".", "~")) or "/" in text or ":" in text
 
 
 def _checked(name: str, table: Any, labels: LabelSet) -> npt.NDArray[np.float64]:

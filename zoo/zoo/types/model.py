@@ -104,6 +104,11 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return ModelRef.parse(self.ref)
 
 
+def is_reference(text: str) -> bool:
+    """Tell a reference, such as ``./folder``, ``org/name`` or ``hub:name``, from a plain name."""
+    return text.startswith((".", "~")) or "/" in text or ":" in text
+
+
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     """A registry entry and the folder its relative paths start from.
 
