@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.catalogue import KINDS, Kind, options_of
 from zoo.host import PLUGIN_ERRORS, InstalledPlugin, PluginHost
-from zoo.types import protocols
+from zoo.types import protocols, runtimes
 from zoo.types.specs import EstimatorSpec, Spec
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ HEAVY += ("pandas", "tensorflow", "jax", "huggingface_hub", "matplotlib", "rich"
 
 _PROTOCOLS = {
     "source": protocols.Source,
-    "runtime": protocols.Runtime,
+    "runtime": runtimes.Runtime,
     "probe": protocols.ProbeLoader,
     "estimator": protocols.Estimator,
     "label_encoder": protocols.LabelEncoder,

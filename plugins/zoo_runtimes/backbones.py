@@ -9,10 +9,11 @@ import torch
 
 from zoo.errors import unknown_name
 from zoo_runtimes import attributions, devices
+from zoo_runtimes.explaining import explained, quiet
 from zoo_runtimes.feeds import Feed, ImageFeed, TextFeed
 from zoo_runtimes.folding import fold_batch_norms
 from zoo_runtimes.images import load_preparation, sample_arrays
-from zoo_runtimes.loading import Network, explained, load_network, quiet
+from zoo_runtimes.loading import Network, load_network
 from zoo_runtimes.pooling import Pooling
 from zoo_runtimes.taps import Point, discover, patches, read
 from zoo_runtimes.texts import is_causal, load_tokens, sentence_pooling
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from zoo.types.model import Checkpoint
-    from zoo.types.protocols import EncodedInput, RuntimeOptions, Tap
+    from zoo.types.runtimes import EncodedInput, RuntimeOptions, Tap
 
     Array = npt.NDArray[Any]
 
@@ -230,7 +231,7 @@ def _open_texts(
 ) -> tuple[Feed, Sequence[Point]]:
     tokens = load_tokens(checkpoint, network)
     feed = TextFeed(tokens, device)
-    inputs = {name: tensor.to(device) for name, tensor in tokens.samples().items()}
+    inputs = {name: torch.from_numpy(array).to(device) for name, array in tokens.samples().items()}
     headless = sentence_pooling(checkpoint)
     if not network.head and not network.tower and headless is None:
         headless = Pooling("last" if is_causal(network, inputs) else "masked")

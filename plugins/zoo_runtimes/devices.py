@@ -18,7 +18,7 @@ from zoo.errors import InputError, OutOfMemoryError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zoo.types.protocols import RuntimeOptions
+    from zoo.types.runtimes import RuntimeOptions
 
 #: Batches of a CPU. More spills its cache: 112 instead of 150 short texts a second were seen.
 _PIXELS = 16 * 224 * 224

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import torch
 
-from zoo.types.protocols import EncodedInput
+from zoo.types.runtimes import EncodedInput
 from zoo_runtimes import attributions
 from zoo_runtimes.images import group_by_shape
 from zoo_runtimes.offsets import places
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from zoo_runtimes.images import Preparation
-    from zoo_runtimes.texts import Tokens
+    from zoo_runtimes.tokens import Tokens
 
     Array = npt.NDArray[Any]
 
@@ -101,8 +101,8 @@ class TextFeed:
         self, batch: Sequence[EncodedInput]
     ) -> list[tuple[list[int], dict[str, torch.Tensor]]]:
         """Everything in one."""
-        tensors = self._tokens.collate([entry.data for entry in batch])
-        moved = {name: tensor.to(self._device) for name, tensor in tensors.items()}
+        arrays = self._tokens.collate([entry.data for entry in batch])
+        moved = {name: torch.from_numpy(array).to(self._device) for name, array in arrays.items()}
         return [(list(range(len(batch))), moved)]
 
     def cells(self, batch: Sequence[EncodedInput], maps: torch.Tensor, reduction: str) -> Array:

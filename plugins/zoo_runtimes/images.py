@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from zoo.errors import CheckpointError, InputError
-from zoo_runtimes.loading import explained, quiet
+from zoo_runtimes.explaining import explained, quiet
 from zoo_runtimes.processors import geometry, processor_settings, separable
 
 if TYPE_CHECKING:

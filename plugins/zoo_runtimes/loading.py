@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import warnings
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -13,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from zoo.errors import CheckpointError, ZooError
+from zoo.errors import CheckpointError
 from zoo_runtimes.devices import memory_guard, require_memory
+from zoo_runtimes.explaining import explained, quiet
 from zoo_runtimes.processors import read_config, read_json, require_colour
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from zoo.types.model import Checkpoint
 
 _TOWERS = {
@@ -48,40 +44,6 @@ class Network:
     pooler: bool
     tower: bool = False
     projection: torch.nn.Module | None = None
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keep transformers' notices, progress bars and warnings off the terminal."""
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    from transformers.utils import logging
-
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity(logging.CRITICAL)
-    logging.disable_progress_bar()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()
-
-
-@contextlib.contextmanager
-def explained(checkpoint: Checkpoint, what: str, hint: str = "") -> Iterator[None]:
-    """Turn whatever a library raises about a checkpoint's files into one sentence."""
-    try:
-        yield
-    except (ZooError, MemoryError, torch.OutOfMemoryError, KeyboardInterrupt, SystemExit):
-        raise
-    except BaseException as error:  # a panic of the tokenizers library is no Exception
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise CheckpointError(
-            f"{checkpoint.model}: {what} ({lines[0].rstrip('.:')}).",
-            hint or f"Fetch it again: zoo models pull {checkpoint.model}",
-        ) from error
 
 
 def load_network(checkpoint: Checkpoint, modality: str, device: torch.device) -> Network:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from zoo_runtimes.texts import Tokens
+    from zoo_runtimes.tokens import Tokens
 
     Array = npt.NDArray[np.float64]
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
-from zoo.types.protocols import Tap
+from zoo.types.runtimes import Tap
 from zoo_runtimes.pooling import Pooling, image_pooling, text_pooling
 
 if TYPE_CHECKING:

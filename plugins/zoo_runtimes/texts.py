@@ -1,25 +1,21 @@
-"""Texts: the checkpoint's own tokenizer, and batches padded no further than their longest text."""
+"""Texts: the checkpoint's own tokenizer, and what the network it belongs to allows."""
 
 from __future__ import annotations
 
 import contextlib
 import inspect
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from zoo.errors import CheckpointError
-from zoo.types.protocols import EncodedInput
-from zoo_runtimes.loading import explained, quiet
+from zoo_runtimes.explaining import explained, quiet
 from zoo_runtimes.pooling import Pooling
 from zoo_runtimes.processors import read_json
+from zoo_runtimes.tokens import SAMPLES, Tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from zoo.types.model import Checkpoint
     from zoo_runtimes.loading import Network
     from zoo_runtimes.pooling import Kind
@@ -27,7 +23,6 @@ if TYPE_CHECKING:
 LONGEST = 512
 """Texts are cut here unless the checkpoint says less: longer ones cost quadratic time."""
 
-_SAMPLES = ("a zoo of checkpoints", "which one reads these words best")
 # The older files have a switch a pooling, the newer ones a name.
 _POOLINGS: dict[str, Kind] = {
     "pooling_mode_mean_tokens": "masked",
@@ -39,91 +34,6 @@ _POOLINGS: dict[str, Kind] = {
     "max": "masked_max",
     "lasttoken": "last",
 }
-
-
-@dataclass(frozen=True)
-class Tokens:
-    """A tokenizer and what the network it belongs to allows.
-
-    Attributes:
-        tokenizer: the checkpoint's, fast where there is one.
-        longest: number of tokens that a text is cut to.
-        padding: id that batches are filled up with.
-        vocabulary: number of rows of the network's embedding matrix.
-        segments: whether the network tells the texts of a pair apart by ids.
-        model: the checkpoint, for messages.
-    """
-
-    tokenizer: Any
-    longest: int
-    padding: int
-    vocabulary: int | None
-    segments: bool
-    model: str
-
-    def encode(self, inputs: Sequence[Any]) -> list[EncodedInput]:
-        """Tokenise texts, or pairs of texts, all at once; the cost is the number of tokens.
-
-        Raises:
-            CheckpointError: the tokenizer makes tokens that the network does not know.
-        """
-        if not inputs:
-            return []
-        encoded = self.tokenise(inputs)
-        names = ["input_ids"]
-        names += ["token_type_ids"] * (self.segments and "token_type_ids" in encoded)
-        rows = [
-            {name: encoded[name][row] or [self.padding] for name in names}
-            for row in range(len(inputs))
-        ]
-        self._check(rows)
-        return [
-            EncodedInput(cost=len(row["input_ids"]), data={**row, "text": text})
-            for row, text in zip(rows, inputs, strict=True)
-        ]
-
-    def tokenise(self, inputs: Sequence[Any]) -> Any:
-        """Call the tokenizer on texts, or pairs of texts: cut to the longest, not padded."""
-        pairs = not isinstance(inputs[0], str)
-        columns = [list(column) for column in zip(*inputs, strict=True)] if pairs else [[*inputs]]
-        return self.tokenizer(
-            *columns,
-            truncation=True,
-            max_length=self.longest,
-            padding=False,
-            return_attention_mask=False,
-        )
-
-    def _check(self, rows: Sequence[dict[str, list[int]]]) -> None:
-        largest = max(max(row["input_ids"]) for row in rows)
-        if self.vocabulary is not None and largest >= self.vocabulary:
-            raise CheckpointError(
-                f"{self.model}: its tokenizer makes token {largest}, but the network knows only "
-                f"{self.vocabulary}.",
-                "Tokenizer and weights are of different models; fetch the checkpoint again.",
-            )
-
-    def collate(self, rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        """Pad on the right to the longest text of the batch: (B, T) tensors."""
-        lengths = torch.tensor([len(row["input_ids"]) for row in rows])
-        longest = int(lengths.max())
-        batch = {
-            name: torch.tensor(
-                [
-                    row[name]
-                    + [self.padding if name == "input_ids" else 0] * (longest - len(row[name]))
-                    for row in rows
-                ]
-            )
-            for name in rows[0]
-            if name != "text"
-        }
-        batch["attention_mask"] = (torch.arange(longest)[None] < lengths[:, None]).long()
-        return batch
-
-    def samples(self) -> dict[str, torch.Tensor]:
-        """Two texts of different length, to find a network's layers with."""
-        return self.collate([entry.data for entry in self.encode(_SAMPLES)])
 
 
 def load_tokens(checkpoint: Checkpoint, network: Network) -> Tokens:
@@ -140,7 +50,7 @@ def load_tokens(checkpoint: Checkpoint, network: Network) -> Tokens:
             local_files_only=True,
             trust_remote_code=checkpoint.trust_remote_code,
         )
-        if not all(tokenizer(text)["input_ids"] for text in _SAMPLES):
+        if not all(tokenizer(text)["input_ids"] for text in SAMPLES):
             raise ValueError("it makes no tokens of words")
     padding = _first_known(tokenizer.pad_token_id, tokenizer.eos_token_id, tokenizer.unk_token_id)
     if getattr(network.config, "pad_token_id", None) is None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from zoo.types.model import Checkpoint
-    from zoo.types.protocols import Backbone, RuntimeOptions
+    from zoo.types.runtimes import Backbone, RuntimeOptions
 
 _RECIPE = 1  # raise it when taps or pooling change what a stored name means
 _LIBRARIES = ("torch", "transformers", "tokenizers", "pillow")

@@ -17,7 +17,7 @@ from transformers import (
 
 from zoo.errors import NotApplicable, UnknownNameError
 from zoo.testing.tiny_checkpoints import TINY_IMAGE, TINY_TEXT
-from zoo.types.protocols import Attributes, RuntimeOptions
+from zoo.types.runtimes import Attributes, RuntimeOptions
 from zoo_runtimes.attributions import GRID, SPANS, Method, attribute, image_cells
 from zoo_runtimes.loading import Network
 from zoo_runtimes.offsets import Places, places

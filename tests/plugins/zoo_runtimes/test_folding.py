@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from zoo.types.protocols import RuntimeOptions, Tap
+from zoo.types.runtimes import RuntimeOptions, Tap
 from zoo_runtimes.folding import fold_batch_norms
 from zoo_runtimes.loading import Network
 from zoo_runtimes.pooling import Pooling

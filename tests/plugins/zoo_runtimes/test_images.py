@@ -17,7 +17,7 @@ from zoo.errors import CheckpointError, InputError
 from zoo.testing.tiny_checkpoints import TINY_IMAGE
 from zoo.types.model import Checkpoint, ModelEntry
 from zoo.types.probe import ImageInput
-from zoo.types.protocols import RuntimeOptions
+from zoo.types.runtimes import RuntimeOptions
 from zoo_runtimes.feeds import ImageFeed
 from zoo_runtimes.images import decode, load_preparation
 from zoo_runtimes.processors import geometry, image_key, separable

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from zoo.errors import CheckpointError, InputError, OutOfMemoryError
 from zoo.types.model import ModelEntry
-from zoo.types.protocols import RuntimeOptions
+from zoo.types.runtimes import RuntimeOptions
 from zoo_runtimes import devices
 
 IMAGE = RuntimeOptions(extras={"modality": "image"})

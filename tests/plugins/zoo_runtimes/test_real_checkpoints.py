@@ -14,7 +14,7 @@ from PIL import Image
 from zoo.errors import CheckpointError
 from zoo.types.model import Checkpoint, ModelEntry
 from zoo.types.probe import ImageInput
-from zoo.types.protocols import RuntimeOptions
+from zoo.types.runtimes import RuntimeOptions
 
 DATA = Path(os.environ.get("ZOO_SHARED_DATA", "../shared/data")).resolve()
 IMAGE_MODELS = (

@@ -17,7 +17,7 @@ from transformers import (
 )
 
 from zoo.testing.tiny_checkpoints import CLASSES, TINY_IMAGE, TINY_TEXT
-from zoo.types.protocols import RuntimeOptions
+from zoo.types.runtimes import RuntimeOptions
 
 TEXTS = (
     "the cat",

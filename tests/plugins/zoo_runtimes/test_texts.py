@@ -10,7 +10,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from zoo.errors import CheckpointError
-from zoo.types.protocols import RuntimeOptions
+from zoo.types.runtimes import RuntimeOptions
 from zoo_runtimes.texts import LONGEST
 
 

@@ -10,14 +10,14 @@ import numpy as np
 
 from zoo.engine.batches import run_in_batches
 from zoo.errors import NotApplicable, PluginError
-from zoo.types.protocols import Tap
+from zoo.types.runtimes import Tap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     import numpy.typing as npt
 
-    from zoo.types.protocols import Attributes, Backbone, EncodedInput
+    from zoo.types.runtimes import Attributes, Backbone, EncodedInput
 
 LOGITS = "logits"
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from zoo.types.failure import Failure
     from zoo.types.model import Checkpoint
-    from zoo.types.protocols import Tap
+    from zoo.types.runtimes import Tap
     from zoo.types.score import ScoreRecord
     from zoo.types.specs import EstimatorSpec, RuntimeSpec
 

@@ -25,7 +25,7 @@ from zoo.engine.scores import keep
 from zoo.errors import NotApplicable
 from zoo.events import Event
 from zoo.store import Store
-from zoo.types.protocols import Attributes, RuntimeOptions
+from zoo.types.runtimes import Attributes, RuntimeOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from zoo.engine.jobs import AttributionJob, ExtractJob, ShardJob
     from zoo.types.failure import Failure
-    from zoo.types.protocols import Backbone
+    from zoo.types.runtimes import Backbone
 
 _REPORT_SECONDS = 0.1
 

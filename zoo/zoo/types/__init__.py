@@ -7,11 +7,8 @@ from zoo.types.features import Features
 from zoo.types.model import Candidate, Checkpoint, Modality, ModelEntry, ModelRef
 from zoo.types.probe import ImageInput, Probe, ProbeModality, Task
 from zoo.types.protocols import (
-    Attributes,
-    Backbone,
     Combiner,
     Contestant,
-    EncodedInput,
     Estimator,
     LabelEncoder,
     LabelSet,
@@ -20,10 +17,7 @@ from zoo.types.protocols import (
     Prior,
     ProbeLoader,
     ProbeOptions,
-    Runtime,
-    RuntimeOptions,
     Source,
-    Tap,
 )
 from zoo.types.provenance import Provenance
 from zoo.types.ranking import (
@@ -34,6 +28,24 @@ from zoo.types.ranking import (
     ProbeSummary,
     Ranking,
     RankingRow,
+)
+from zoo.types.runtimes import (
+    Attributes,
+    Backbone,
+    EncodedInput,
+    ExportReport,
+    ExportRequest,
+    Exports,
+    HasHead,
+    Head,
+    OnDevice,
+    OpensSlowly,
+    Outlines,
+    Precision,
+    Runtime,
+    RuntimeOptions,
+    Tap,
+    TapParity,
 )
 from zoo.types.score import Score, ScoreRecord
 from zoo.types.specs import (
@@ -65,9 +77,14 @@ __all__ = [
     "EstimatorCell",
     "EstimatorSpec",
     "Exclusion",
+    "ExportReport",
+    "ExportRequest",
+    "Exports",
     "Failure",
     "Features",
     "GrowerSpec",
+    "HasHead",
+    "Head",
     "ImageInput",
     "LabelEncoder",
     "LabelEncoderSpec",
@@ -78,6 +95,10 @@ __all__ = [
     "Modality",
     "ModelEntry",
     "ModelRef",
+    "OnDevice",
+    "OpensSlowly",
+    "Outlines",
+    "Precision",
     "Prior",
     "PriorRow",
     "Probe",
@@ -99,5 +120,6 @@ __all__ = [
     "SourceSpec",
     "Spec",
     "Tap",
+    "TapParity",
     "Task",
 ]

@@ -1,0 +1,1 @@
+"""ONNX: checkpoints exported with their taps, and run by ONNX Runtime."""
