@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -10,6 +10,9 @@ from zoo.errors import CheckpointError
 from zoo.files import write_atomically
 from zoo.types.model import ModelEntry
 from zoo.types.runtimes import Head, Precision, TapParity
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FILE = "zoo_export.json"
 GRAPH = "model.onnx"
@@ -49,7 +52,7 @@ class Images(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Texts(msgspec.Struct, frozen=True, kw_only=True):
-    """How texts become tokens, beside ``tokenizer.json``; see :class:`zoo_runtimes.tokens.Tokens`."""
+    """How texts become tokens, beside ``tokenizer.json``: :class:`zoo_runtimes.tokens.Tokens`."""
 
     longest: int
     padding: int
