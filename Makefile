@@ -15,14 +15,17 @@ PYTEST ?=
 COG := $(BIN)/cog -I docs --verbosity=1
 GENERATED := docs/plugins.md $(wildcard docs/reference/*.md)
 
-.PHONY: demo test lint format docs clean
+.PHONY: demo test test-exhaustive lint format docs clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/base.stamp  ## Rank the packaged models on the packaged data, offline.
 	$(BIN)/zoo recommend --demo --offline
 
 test: lint  ## Check everything.
-	$(CALM) $(BIN)/python -m pytest -n $(WORKERS) $(PYTEST)
+	$(CALM) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(PYTEST)
+
+test-exhaustive: $(VENV)/test.stamp  ## Rarer architectures, which take a quarter of an hour more.
+	$(CALM) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m exhaustive $(PYTEST)
 
 lint: $(VENV)/test.stamp  ## Style, types, import rules.
 	$(BIN)/ruff check .
