@@ -6,6 +6,7 @@ import pytest
 
 from zoo.errors import UnknownNameError
 from zoo.testing.tiny_checkpoints import (
+    TINY_AUDIO,
     TINY_IMAGE,
     TINY_OTHER,
     TINY_TEXT,
@@ -13,13 +14,14 @@ from zoo.testing.tiny_checkpoints import (
 )
 
 
-def test_the_names_cover_image_text_and_other_families():
+def test_the_names_cover_image_text_audio_and_other_families():
     assert len(TINY_IMAGE) >= 20
     assert len(TINY_TEXT) >= 10
-    assert {"clip", "siglip", "whisper"} <= set(TINY_OTHER)
+    assert {"wav2vec2", "whisper"} <= set(TINY_AUDIO)
+    assert {"clip", "siglip"} <= set(TINY_OTHER)
 
 
-@pytest.mark.parametrize("name", TINY_OTHER)
+@pytest.mark.parametrize("name", [*TINY_AUDIO, *TINY_OTHER])
 def test_every_other_family_is_written_in_hub_format(name, tiny_checkpoint):
     from pathlib import Path
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from zoo.host import PluginHost
     from zoo.testing.loopback_hub import LoopbackHub
-    from zoo.types.model import Checkpoint
+    from zoo.types.model import Checkpoint, Modality
 
 
 @pytest.fixture
@@ -43,7 +43,12 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., C
     from functools import cache
     from pathlib import Path
 
-    from zoo.testing.tiny_checkpoints import TINY_IMAGE, TINY_TEXT, build_tiny_checkpoint
+    from zoo.testing.tiny_checkpoints import (
+        TINY_AUDIO,
+        TINY_IMAGE,
+        TINY_TEXT,
+        build_tiny_checkpoint,
+    )
     from zoo.types.model import Checkpoint, ModelEntry
 
     @cache
@@ -51,11 +56,10 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., C
         folder = build_tiny_checkpoint(name, tmp_path_factory.mktemp("tiny") / name, head=head)
         files = (path for path in sorted(Path(folder).iterdir()))
         digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
-        entry = ModelEntry(
-            ref=str(folder),
-            modality="image" if name in TINY_IMAGE else "text" if name in TINY_TEXT else None,
-            library="transformers",
-        )
+        modalities: dict[Modality, tuple[str, ...]]
+        modalities = {"image": TINY_IMAGE, "text": TINY_TEXT, "audio": TINY_AUDIO}
+        found = (kind for kind, names in modalities.items() if name in names)
+        entry = ModelEntry(ref=str(folder), modality=next(found, None), library="transformers")
         return Checkpoint(entry=entry, folder=str(folder), digest=digest)
 
     return build
