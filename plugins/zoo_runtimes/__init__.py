@@ -8,13 +8,20 @@ from zoo.types.specs import RuntimeSpec
 
 @hookimpl
 def zoo_runtimes() -> list[RuntimeSpec]:
-    """PyTorch, for every architecture that transformers loads."""
+    """PyTorch, and ONNX Runtime for what can be exported."""
     return [
         RuntimeSpec(
             name="torch",
             target="zoo_runtimes.torch_runtime:TorchRuntime",
             summary="PyTorch through transformers' Auto classes",
             libraries=("transformers", "timm", "sentence-transformers"),
-            modalities=("image", "text"),
-        )
+            modalities=("image", "text", "audio"),
+        ),
+        RuntimeSpec(
+            name="onnx",
+            target="zoo_runtimes.onnx.runtime:OnnxRuntime",
+            summary="ONNX Runtime, on graphs exported from PyTorch and kept",
+            libraries=("transformers", "timm", "sentence-transformers", "onnx"),
+            modalities=("image", "text", "audio"),
+        ),
     ]

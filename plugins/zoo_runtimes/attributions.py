@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.overrides import TorchFunctionMode
 
-from zoo.errors import NotApplicable, unknown_name
+from zoo.errors import NotApplicable
+from zoo_runtimes.methods import GRID, SPANS, Method
 from zoo_runtimes.taps import read
 
 if TYPE_CHECKING:
@@ -27,12 +28,7 @@ if TYPE_CHECKING:
 
     Reduction = Callable[[torch.Tensor, int], torch.Tensor]
 
-METHODS = ("gradient_x_input", "saliency", "lrp")
-#: How channels become one number: ``method:absmean`` takes the second.
-REDUCTIONS = ("mean", "absmean")
-#: Every image ends on a grid of so many cells a side, every text in so many spans.
-GRID = 32
-SPANS = 64
+__all__ = ["GRID", "SPANS", "Method", "attribute", "image_cells", "token_relevance"]
 
 _EPSILON = 1e-4
 # Zero in, zero out: the ratio of output and input is what such a function does to relevance.
@@ -40,28 +36,6 @@ _EPSILON = 1e-4
 _RATIOS = frozenset(
     ("relu", "relu6", "leaky_relu", "elu", "celu", "selu", "prelu", "rrelu", "gelu", "silu")
 ) | frozenset(("mish", "hardswish", "hardtanh", "tanh", "softsign", "tanhshrink", "hardshrink"))
-
-
-@dataclass(frozen=True)
-class Method:
-    """What a person names as ``gradient_x_input`` or ``saliency:absmean``."""
-
-    name: str
-    reduction: str
-
-    @classmethod
-    def parse(cls, text: str) -> Method:
-        """Read the name, and how channels are reduced after a colon.
-
-        Raises:
-            UnknownNameError: no such method, or no such reduction.
-        """
-        name, _, reduction = text.partition(":")
-        if name not in METHODS:
-            raise unknown_name("attribution method", name, METHODS)
-        if reduction and reduction not in REDUCTIONS:
-            raise unknown_name("reduction of channels", reduction, REDUCTIONS)
-        return cls(name, reduction or REDUCTIONS[0])
 
 
 @dataclass(eq=False)
@@ -129,11 +103,13 @@ def _leaf(
         pixels = inputs["pixel_values"].detach().clone().requires_grad_()
         yield Leaf(pixels), {**inputs, "pixel_values": pixels}
         return
+    if "input_ids" not in inputs:
+        raise NotApplicable("its inputs are neither pixels nor tokens.")
     leaf, ids = Leaf(), inputs["input_ids"]
 
     def catch(_: torch.nn.Module, given: tuple[Any, ...], output: Any) -> torch.Tensor | None:
         # Positions and segments are looked up as well: only the matrix of the ids is the input.
-        if leaf.values is not None or not given or not _same(given[0], ids):
+        if leaf.values is not None or not given or not is_ids(given[0], ids):
             return None
         leaf.values = output.detach().clone().requires_grad_()
         return leaf.values
@@ -147,7 +123,8 @@ def _leaf(
             handle.remove()
 
 
-def _same(given: Any, ids: torch.Tensor) -> bool:
+def is_ids(given: Any, ids: torch.Tensor) -> bool:
+    """Whether a module was handed the ids of the tokens."""
     return (
         isinstance(given, torch.Tensor)
         and given.numel() == ids.numel()

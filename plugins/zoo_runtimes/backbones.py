@@ -9,14 +9,20 @@ import torch
 
 from zoo.errors import unknown_name
 from zoo_runtimes import attributions, devices
+from zoo_runtimes.audio import AudioFeed
 from zoo_runtimes.explaining import explained, quiet
 from zoo_runtimes.feeds import Feed, ImageFeed, TextFeed
 from zoo_runtimes.folding import fold_batch_norms
-from zoo_runtimes.images import load_preparation, sample_arrays
+from zoo_runtimes.heads import head_of
+from zoo_runtimes.images import load_preparation, sample_arrays, varies
 from zoo_runtimes.loading import Network, load_network
+from zoo_runtimes.methods import OCCLUSION
+from zoo_runtimes.onnx import occlusion
 from zoo_runtimes.pooling import Pooling
-from zoo_runtimes.taps import Point, discover, patches, read
+from zoo_runtimes.taps import Point, Reader, discover, patches
 from zoo_runtimes.texts import is_causal, load_tokens, sentence_pooling
+from zoo_runtimes.transfers import download
+from zoo_runtimes.waveforms import load_extraction
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,7 +30,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from zoo.types.model import Checkpoint
-    from zoo.types.runtimes import EncodedInput, RuntimeOptions, Tap
+    from zoo.types.runtimes import EncodedInput, Head, Precision, RuntimeOptions, Tap
 
     Array = npt.NDArray[Any]
 
@@ -42,12 +48,17 @@ class TorchBackbone:
         feed: Feed,
         points: Sequence[Point],
         budget: int,
+        *,
+        device: torch.device,
+        precision: Precision = "fp32",
     ) -> None:
         self._checkpoint = checkpoint
+        self._device, self._precision = device, precision
         self._network: Network | None = network
         self._feed = feed
         self._points = {point.tap.name: point for point in points}
         self._budget = budget
+        self._reader: tuple[tuple[str, ...], Reader] | None = None
 
     @property
     def taps(self) -> Sequence[Tap]:
@@ -64,12 +75,35 @@ class TorchBackbone:
         """Pixels or tokens of a comfortable batch."""
         return self._budget
 
+    @property
+    def device(self) -> str:
+        """Where the weights are."""
+        return str(self._device)
+
+    @property
+    def head(self) -> Head | None:
+        """What the logits mean; None where no trained head makes any."""
+        network, logits = self._network, self._points.get("logits")
+        if network is None or logits is None or logits.tap.dimension is None:
+            return None
+        return head_of(network.config, logits.tap.dimension)
+
+    @property
+    def parts(self) -> tuple[Network, tuple[Point, ...], Feed]:
+        """The network, where it is read and what feeds it: all that an exporter needs."""
+        self._rest()
+        if self._network is None:
+            raise ValueError("it was closed")
+        return self._network, tuple(self._points.values()), self._feed
+
     def encode(self, inputs: Sequence[Any]) -> Sequence[EncodedInput]:
         """Tokenise texts or pairs of texts, or wrap prepared images."""
         return self._feed.encode(inputs)
 
     def extract(self, batch: Sequence[EncodedInput], taps: Sequence[str]) -> Mapping[str, Array]:
         """One forward pass a size of input: (B, D) float32 a tap, in the order of the batch.
+
+        The passes compute in the precision that was asked for, the pooling in float32.
 
         Raises:
             OutOfMemoryError: use a smaller batch.
@@ -78,7 +112,7 @@ class TorchBackbone:
         points = [self._point(name) for name in taps]
         model = self._checkpoint.model
         with (
-            explained(self._checkpoint, "its forward pass fails", "Leave it out."),
+            explained(self._checkpoint, self._fails, self._hint),
             devices.memory_guard(
                 f"{model}: a batch of {len(batch)} did not fit into memory.",
                 "Leave it out, or run it on a larger device.",
@@ -92,18 +126,39 @@ class TorchBackbone:
     ) -> Mapping[str, Array]:
         if self._network is None:
             raise ValueError("it was closed")
-        found: dict[str, Array] = {}
+        reader, coming = self._reading(self._network, points), []
         for rows, inputs in self._feed.batches(batch):
-            with devices.attention(
-                _sequence(self._network, inputs), next(iter(inputs.values())).device
+            first = next(iter(inputs.values()))
+            with (
+                devices.attention(_sequence(self._network, inputs), first.device),
+                devices.computing(self._precision, first.device),
             ):
-                pooled = read(self._network, points, inputs, inputs.get("attention_mask"))
-            for name, values in pooled.items():
-                into = found.setdefault(
-                    name, np.empty((len(batch), values.shape[1]), dtype=np.float32)
-                )
-                into[rows] = values.cpu().numpy()
+                pooled = reader(inputs, inputs.get("attention_mask"))
+            coming.append((rows, download(pooled)))
+        if len(coming) == 1:
+            arrived = coming[0][1]()
+            return {name: np.array(values, order="C") for name, values in arrived.items()}
+        found: dict[str, Array] = {}
+        for rows, arrive in coming:
+            for name, values in arrive().items():
+                if name not in found:
+                    found[name] = np.empty((len(batch), values.shape[1]), dtype=np.float32)
+                found[name][rows] = values
         return found
+
+    def _reading(self, network: Network, points: Sequence[Point]) -> Reader:
+        """Keep the hooks while the taps stay the same."""
+        names = tuple(point.tap.name for point in points)
+        if self._reader is None or self._reader[0] != names:
+            self._rest()
+            self._reader = names, Reader(network, points)
+        return self._reader[1]
+
+    def _rest(self) -> None:
+        """Take the hooks off: others are about to use the network."""
+        if self._reader is not None:
+            self._reader[1].close()
+            self._reader = None
 
     def attribute(
         self, batch: Sequence[EncodedInput], taps: Sequence[str], method: str
@@ -117,7 +172,8 @@ class TorchBackbone:
         Args:
             batch: as in :meth:`extract`.
             taps: names.
-            method: ``gradient_x_input``, ``saliency`` or ``lrp``; ``:absmean`` behind it averages
+            method: ``gradient_x_input``, ``saliency``, ``lrp`` or ``occlusion`` (forward passes
+                only, see :mod:`zoo_runtimes.onnx.occlusion`); ``:absmean`` behind it averages
                 absolute values over the channels instead of signed ones.
 
         Raises:
@@ -127,6 +183,14 @@ class TorchBackbone:
         """
         points = [self._point(name) for name in taps]
         parsed = attributions.Method.parse(method)
+        if parsed.name == OCCLUSION:
+            return occlusion.attribute(
+                batch,
+                lambda part: self.extract(part, taps),
+                parsed,
+                budget=self._budget,
+                tokens=self._feed.tokens if isinstance(self._feed, TextFeed) else None,
+            )
         model = self._checkpoint.model
         with (
             explained(self._checkpoint, "its backward pass fails", "Leave it out."),
@@ -142,6 +206,7 @@ class TorchBackbone:
     def _attribute(
         self, batch: Sequence[EncodedInput], points: Sequence[Point], method: attributions.Method
     ) -> Mapping[str, Array]:
+        self._rest()
         if self._network is None:
             raise ValueError("it was closed")
         found: dict[str, Array] = {}
@@ -159,6 +224,15 @@ class TorchBackbone:
                 into[rows] = cells
         return found
 
+    @property
+    def _fails(self) -> str:
+        how = "" if self._precision == "fp32" else f" in {self._precision}"
+        return f"its forward pass fails{how}"
+
+    @property
+    def _hint(self) -> str:
+        return "Leave it out." if self._precision == "fp32" else "Use --precision fp32."
+
     def _point(self, name: str) -> Point:
         if name not in self._points:
             raise unknown_name("layer", name, self._points)
@@ -166,6 +240,7 @@ class TorchBackbone:
 
     def close(self) -> None:
         """Free the memory."""
+        self._rest()
         self._network = None
         devices.release_memory()
 
@@ -185,18 +260,21 @@ def _affordable(batch: Sequence[EncodedInput], budget: int) -> list[Sequence[Enc
 
 def _sequence(network: Network, inputs: Mapping[str, torch.Tensor]) -> int | None:
     """Length of the sequences that attention sees, where that is known."""
-    ids = inputs.get("input_ids")
-    return patches(network, inputs["pixel_values"]) if ids is None else ids.shape[1]
+    ids, pixels = inputs.get("input_ids"), inputs.get("pixel_values")
+    if ids is not None:
+        return ids.shape[1]
+    return None if pixels is None else patches(network, pixels)
 
 
 def open_backbone(checkpoint: Checkpoint, options: RuntimeOptions, modality: str) -> TorchBackbone:
-    """Load network and inputs' side, and find the taps with two small samples.
+    """Load network and inputs' side, and find the taps with two small samples, in float32.
 
     Raises:
         CheckpointError, InputError: as the runtime's ``open``.
     """
     device = devices.resolve_device(options.device)
     devices.configure(options, device)
+    devices.check_precision(options.precision, device)
     network = load_network(checkpoint, modality, device)
     with (
         explained(checkpoint, "its forward pass fails", "Leave it out."),
@@ -205,25 +283,44 @@ def open_backbone(checkpoint: Checkpoint, options: RuntimeOptions, modality: str
         quiet(),
     ):
         if modality == "image":
-            feed, points = _open_images(checkpoint, network, device)
+            feed, points = _open_images(checkpoint, network, device, options.precision)
+        elif modality == "audio":
+            feed, points = _open_sounds(checkpoint, network, device)
         else:
             feed, points = _open_texts(checkpoint, network, device)
     width = max((point.tap.dimension or 0) for point in points)
-    return TorchBackbone(checkpoint, network, feed, points, devices.budget(modality, device, width))
+    return TorchBackbone(
+        checkpoint,
+        network,
+        feed,
+        points,
+        devices.budget(modality, device, width),
+        device=device,
+        precision=options.precision,
+    )
 
 
 def _open_images(
-    checkpoint: Checkpoint, network: Network, device: torch.device
+    checkpoint: Checkpoint, network: Network, device: torch.device, precision: Precision
 ) -> tuple[Feed, Sequence[Point]]:
     preparation = load_preparation(checkpoint)
-    last = devices.prefers_channels_last(network.module, device)
+    last = devices.prefers_channels_last(network.module, device, precision)
     if last:
         network.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     feed = ImageFeed(preparation, device, last=last)
     ((_, inputs),) = feed.batches(feed.encode(sample_arrays(preparation)))
-    points = discover(network, inputs, modality="image")
+    points = discover(network, inputs, modality="image", varying=varies(preparation))
     fold_batch_norms(network, points, inputs)
+    devices.tune(device, fixed=preparation.fixed)
     return feed, points
+
+
+def _open_sounds(
+    checkpoint: Checkpoint, network: Network, device: torch.device
+) -> tuple[Feed, Sequence[Point]]:
+    extraction = load_extraction(checkpoint)
+    feed = AudioFeed(extraction, device)
+    return feed, discover(network, feed.samples(), modality="audio", varying=extraction.varying)
 
 
 def _open_texts(

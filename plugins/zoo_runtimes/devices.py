@@ -18,7 +18,7 @@ from zoo.errors import InputError, OutOfMemoryError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zoo.types.runtimes import RuntimeOptions
+    from zoo.types.runtimes import Precision, RuntimeOptions
 
 #: Batches of a CPU. More spills its cache: 112 instead of 150 short texts a second were seen.
 _PIXELS = 16 * 224 * 224
@@ -26,6 +26,7 @@ _TOKENS = 1024
 _MATMUL_ERROR = 1e-5
 _FUSED_FROM = 200
 _WORTH_A_SWITCH = 0.8
+_SHORT: dict[Precision, torch.dtype] = {"bf16": torch.bfloat16, "fp16": torch.float16}
 _CPU_ALLOCATOR = ("can't allocate memory", "not enough memory", "alloc_cpu")
 
 
@@ -56,8 +57,65 @@ def configure(options: RuntimeOptions, device: torch.device) -> None:
     if device.type == "cpu":
         torch.set_float32_matmul_precision(_cpu_precision())
     else:
+        torch.cuda.set_device(device)  # else pinned memory opens a context on the first GPU too
         torch.set_float32_matmul_precision("highest")
         torch.backends.cudnn.allow_tf32 = False
+
+
+def check_precision(precision: Precision, device: torch.device) -> None:
+    """Refuse numbers that a device does not compute in.
+
+    Raises:
+        InputError: saying which it does.
+    """
+    if precision == "fp32":
+        return
+    if precision not in _SHORT:
+        raise InputError(
+            f"PyTorch computes in fp32, bf16 or fp16 here, not in {precision!r}.",
+            "int8 is for exported graphs: add --runtime onnx, or write --precision bf16.",
+        )
+    reason = _refusal(_SHORT[precision], device)
+    if reason:
+        raise InputError(
+            f"{device} does not compute in {precision}: {reason}.", "Use --precision fp32."
+        )
+
+
+@functools.cache
+def _refusal(kind: torch.dtype, device: torch.device) -> str:
+    """Why a device does not compute in a kind of number; empty where it does."""
+    if device.type == "cuda" and kind == torch.bfloat16:
+        native = torch.cuda.get_device_capability(device) >= (8, 0)
+        return "" if native else "that needs an Ampere GPU or a later one"
+    images = torch.ones(1, 8, 4, 4, device=device)
+    tokens = torch.ones(1, 2, 4, 8, device=device)
+    try:
+        with torch.inference_mode(), torch.autocast(device.type, dtype=kind):
+            torch.nn.functional.conv2d(images, torch.ones(8, 1, 3, 3, device=device), groups=8)
+            torch.nn.functional.scaled_dot_product_attention(tokens, tokens, tokens)
+            torch.nn.functional.linear(tokens, torch.ones(8, 8, device=device))
+    except RuntimeError as error:
+        return str(error).splitlines()[0].rstrip(".")
+    return ""
+
+
+def computing(
+    precision: Precision, device: torch.device
+) -> contextlib.AbstractContextManager[object]:
+    """Products in a short number, what needs digits in float32: torch's own lists say which.
+
+    The weights stay float32 and are cast as they are used: attributions are computed in float32.
+    """
+    if precision == "fp32":
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, dtype=_SHORT[precision])
+
+
+def tune(device: torch.device, *, fixed: bool) -> None:
+    """Let cuDNN time its kernels for every new shape, where there are few: ``fixed`` sizes."""
+    if device.type == "cuda":
+        torch.backends.cudnn.benchmark = fixed
 
 
 @functools.cache
@@ -94,12 +152,17 @@ def _time_block() -> tuple[float, torch.Tensor]:
     return best, result
 
 
-def prefers_channels_last(module: torch.nn.Module, device: torch.device) -> bool:
-    """Whether the layout pays: on a GPU for any convolution, on a CPU for batch-normed nets."""
-    kinds: tuple[type[torch.nn.Module], ...] = (torch.nn.BatchNorm2d,)
+def prefers_channels_last(
+    module: torch.nn.Module, device: torch.device, precision: Precision = "fp32"
+) -> bool:
+    """Whether the layout pays: on a CPU for batch-normed nets, on a GPU for short convolutions.
+
+    A GPU's tensor cores want it; its float32 kernels, without TF32, do not run on those.
+    """
     if device.type == "cuda":
-        kinds = (torch.nn.Conv2d,)
-    return any(isinstance(part, kinds) for part in module.modules())
+        convolves = any(isinstance(part, torch.nn.Conv2d) for part in module.modules())
+        return convolves and precision != "fp32"
+    return any(isinstance(part, torch.nn.BatchNorm2d) for part in module.modules())
 
 
 def budget(modality: str, device: torch.device, width: int) -> int:

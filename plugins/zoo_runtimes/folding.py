@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from zoo_runtimes.loading import Network
     from zoo_runtimes.taps import Point
 
-_AGREEMENT = 1e-5
+#: Deep norms amplify rounding to 2e-5 of a tap; a fold that is wrong is off by far more.
+_AGREEMENT = 5e-5
 
 
 @dataclass(frozen=True)

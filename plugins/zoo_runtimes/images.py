@@ -89,6 +89,12 @@ class Preparation:
     offset: Array | None
     plain: Geometry | None
 
+    @property
+    def fixed(self) -> bool:
+        """Whether all prepared images are known to have one size."""
+        plan = self.plain
+        return plan is not None and (plan.crop is not None or "height" in dict(plan.size))
+
     def prepare(self, image: Image.Image) -> Array:
         """(H, W, 3) uint8, or (C, H, W) float32 where the processor cannot be split."""
         if self.plain is not None:
@@ -114,7 +120,8 @@ def resize_and_crop(image: Image.Image, plan: Geometry) -> Array:
         height, width = plan.crop
         left, top = (target[0] - width) // 2, (target[1] - height) // 2
         resized = resized.crop((left, top, left + width, top + height))
-    return np.asarray(resized)
+    pixels = np.asarray(resized)
+    return np.ascontiguousarray(pixels[..., ::-1]) if plan.flip else pixels
 
 
 _PREPARATIONS: dict[tuple[str, str, bool], Preparation] = {}
@@ -134,7 +141,7 @@ def load_preparation(checkpoint: Checkpoint) -> Preparation:
 
 def _measure(checkpoint: Checkpoint) -> Preparation:
     settings = processor_settings(checkpoint)
-    processor = _load_processor(checkpoint)
+    processor = load_processor(checkpoint)
     with explained(checkpoint, "its image processor fails"), quiet():
         line = _pointwise_line(processor)
     if line is None:
@@ -152,10 +159,21 @@ def _measure(checkpoint: Checkpoint) -> Preparation:
             "otherwise than its preprocessor_config.json says.",
             "Please report this checkpoint.",
         )
-    return Preparation(processor, *line, plan)
+    return Preparation(processor, *line, plan or _spelled_out(processor))
 
 
-def _load_processor(checkpoint: Checkpoint) -> Any:
+def _spelled_out(processor: Any) -> Geometry | None:
+    """The standard pipeline, where the class's own defaults complete it and it is seen to fit."""
+    plan = geometry(processor.to_dict())
+    return plan if plan is not None and _same_bytes(processor, plan) else None
+
+
+def load_processor(checkpoint: Checkpoint) -> Any:
+    """Load the checkpoint's image processor on Pillow.
+
+    Raises:
+        CheckpointError: there is none that works.
+    """
     with explained(checkpoint, "its image processor cannot be loaded"), quiet():
         from transformers import AutoImageProcessor
 
@@ -172,6 +190,11 @@ def sample_arrays(preparation: Preparation) -> list[Array]:
     random = np.random.default_rng(1)
     noise = random.integers(0, 256, (2, 96, 96, 3), dtype=np.uint8)
     return [preparation.prepare(Image.fromarray(image)) for image in noise]
+
+
+def varies(preparation: Preparation) -> bool:
+    """Whether images of different shape are still different once they are prepared."""
+    return len({preparation.prepare(image).shape for image in _samples()}) > 1
 
 
 def _samples() -> list[Image.Image]:

@@ -16,13 +16,21 @@ from zoo_runtimes.explaining import explained, quiet
 from zoo_runtimes.processors import read_config, read_json, require_colour
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from zoo.types.model import Checkpoint
+
+    Load = Callable[[Any], tuple[Any, list[str]]]
 
 _TOWERS = {
     "image": ("vision_model", "visual_projection"),
     "text": ("text_model", "text_projection"),
 }
-_HEADS = {"image": "ForImageClassification", "text": "ForSequenceClassification"}
+_HEADS = {
+    "image": ("ForImageClassification",),
+    "text": ("ForSequenceClassification",),
+    "audio": ("ForSequenceClassification", "ForAudioClassification"),
+}
 
 
 @dataclass(frozen=True)
@@ -56,27 +64,38 @@ def load_network(checkpoint: Checkpoint, modality: str, device: torch.device) ->
     raw = read_config(checkpoint)
     if modality == "image":
         require_colour(checkpoint)
-    _check_files(checkpoint, raw)
+    _check_weights(checkpoint)
+    check_architecture(checkpoint, raw)
     require_memory(checkpoint.model, _float32_bytes(checkpoint), device)
-    config = _load_config(checkpoint, raw)
+    config = load_config(checkpoint, raw)
     with memory_guard(f"{checkpoint.model} does not fit into memory.", "Leave it out."):
-        network = _choose(checkpoint, config, modality)
+        network = choose(
+            checkpoint, config, modality, lambda auto: _load_weights(checkpoint, config, auto)
+        )
         network.module.eval().requires_grad_(requires_grad=False).to(device)
         if network.projection is not None:
             network.projection.to(device)
     return network
 
 
-def _check_files(checkpoint: Checkpoint, raw: dict[str, Any]) -> None:
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
-
-    folder, kind = Path(checkpoint.folder), raw.get("model_type")
-    if not any(folder.glob("*.safetensors")):
+def _check_weights(checkpoint: Checkpoint) -> None:
+    if not any(Path(checkpoint.folder).glob("*.safetensors")):
         raise CheckpointError(
             f"{checkpoint.model} has no safetensors weights; pickled weights can run code and are "
             "never loaded.",
             "Use a revision with safetensors, or convert the weights where you trust them.",
         )
+
+
+def check_architecture(checkpoint: Checkpoint, raw: dict[str, Any]) -> None:
+    """Refuse what the installed libraries do not know, or would run code for.
+
+    Raises:
+        CheckpointError: with the reason.
+    """
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+    kind = raw.get("model_type")
     if "pretrained_cfg" in raw or kind == "timm_wrapper":
         _require_timm(checkpoint)
         return
@@ -106,18 +125,25 @@ def _require_timm(checkpoint: Checkpoint) -> None:
 
 
 def _float32_bytes(checkpoint: Checkpoint) -> int:
-    """Size of all weights in float32, from the safetensors headers."""
-    total = 0
+    """Size of all weights in float32."""
+    return sum(4 * torch.Size(shape).numel() for shape in weight_shapes(checkpoint).values())
+
+
+def weight_shapes(checkpoint: Checkpoint) -> dict[str, list[int]]:
+    """Names and shapes of all weights, from the safetensors headers.
+
+    Raises:
+        CheckpointError: a file is missing or damaged.
+    """
+    found: dict[str, list[int]] = {}
     for path in _weight_files(checkpoint):
         with explained(checkpoint, f"{path.name} is damaged"), path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
             if not 0 < length <= path.stat().st_size - 8:
                 raise ValueError("its header does not end")
             header = json.loads(file.read(length))
-            for name, tensor in header.items():
-                if name != "__metadata__":
-                    total += 4 * int(torch.Size(tensor["shape"]).numel())
-    return total
+            found |= {k: v["shape"] for k, v in header.items() if k != "__metadata__"}
+    return found
 
 
 def _weight_files(checkpoint: Checkpoint) -> list[Path]:
@@ -135,7 +161,8 @@ def _weight_files(checkpoint: Checkpoint) -> list[Path]:
     return shards or sorted(folder.glob("*.safetensors"))
 
 
-def _load_config(checkpoint: Checkpoint, raw: dict[str, Any]) -> Any:
+def load_config(checkpoint: Checkpoint, raw: dict[str, Any]) -> Any:
+    """The configuration as the installed transformers understands it."""
     from transformers import AutoConfig
 
     with explained(checkpoint, "its config.json is refused"), quiet():
@@ -149,26 +176,38 @@ def _load_config(checkpoint: Checkpoint, raw: dict[str, Any]) -> Any:
     return config
 
 
-def _choose(checkpoint: Checkpoint, config: Any, modality: str) -> Network:
+def choose(checkpoint: Checkpoint, config: Any, modality: str, load: Load) -> Network:
+    """Take the architecture that the config names, or its body where the head is not trained.
+
+    Args:
+        checkpoint: for messages.
+        config: as :func:`load_config` gives it.
+        modality: what it reads.
+        load: makes a network of one Auto class, and names the weights that its files lack.
+    """
     named = (config.architectures or [""])[0]
     if config.model_type == "timm_wrapper" and config.num_labels:
         named = "TimmWrapperForImageClassification"
-    if _HEADS[modality] in named and not getattr(config, "is_encoder_decoder", False):
-        network = _with_head(checkpoint, config, modality)
+    # Whisper classifies with its encoder alone.
+    decodes = getattr(config, "is_encoder_decoder", False) and modality != "audio"
+    if any(head in named for head in _HEADS[modality]) and not decodes:
+        network = _with_head(checkpoint, modality, load)
         if network is not None:
             return network
-    return _without_head(checkpoint, config, modality, encoder=named.endswith("EncoderModel"))
+    encoder = named.endswith("EncoderModel")
+    return _without_head(checkpoint, config, modality, load, encoder=encoder)
 
 
-def _with_head(checkpoint: Checkpoint, config: Any, modality: str) -> Network | None:
+def _with_head(checkpoint: Checkpoint, modality: str, load: Load) -> Network | None:
     """The architecture named in the config; None where the weights of its head are missing."""
-    from transformers import AutoModelForImageClassification, AutoModelForSequenceClassification
+    import transformers
 
     auto = {
-        "image": AutoModelForImageClassification,
-        "text": AutoModelForSequenceClassification,
+        "image": transformers.AutoModelForImageClassification,
+        "text": transformers.AutoModelForSequenceClassification,
+        "audio": transformers.AutoModelForAudioClassification,
     }[modality]
-    module, missing = _load_weights(checkpoint, config, auto)
+    module, missing = load(auto)
     base = f"{module.base_model_prefix}."
     if any(not key.startswith(base) for key in missing):
         return None
@@ -176,30 +215,33 @@ def _with_head(checkpoint: Checkpoint, config: Any, modality: str) -> Network | 
     return Network(module, module.config, head=True, pooler=not missing)
 
 
-def _without_head(checkpoint: Checkpoint, config: Any, modality: str, *, encoder: bool) -> Network:
+def _without_head(
+    checkpoint: Checkpoint, config: Any, modality: str, load: Load, *, encoder: bool
+) -> Network:
     from transformers import AutoModel, AutoModelForTextEncoding
 
-    auto = AutoModelForTextEncoding if encoder else AutoModel
-    module, missing = _load_weights(checkpoint, config, auto)
+    module, missing = load(AutoModelForTextEncoding if encoder else AutoModel)
     unused = ("decoder.",) if getattr(config, "is_encoder_decoder", False) else ()
     needed = [key for key in missing if not key.startswith(unused)]
     _refuse_missing(checkpoint, [key for key in needed if "pooler" not in key.split(".")])
-    tower, projection = _TOWERS[modality]
-    other = _TOWERS["text" if modality == "image" else "image"][0]
-    if hasattr(module, tower) and hasattr(module, other):
+    tower, projection = _TOWERS.get(modality, ("", ""))
+    towers = [name for name, _ in _TOWERS.values()]
+    if tower and all(hasattr(module, name) for name in towers):
         part = getattr(module, tower)
         pooler = not any(key.startswith(f"{tower}.") for key in missing)
         after = getattr(module, projection, None)
         return Network(part, part.config, head=False, pooler=pooler, tower=True, projection=after)
+    return _encoder(module, config, pooler=not missing)
+
+
+def _encoder(module: Any, config: Any, *, pooler: bool) -> Network:
     if getattr(config, "is_encoder_decoder", False):
-        part = module.get_encoder()  # type: ignore[operator]
+        part = module.get_encoder()
         return Network(part, part.config, head=False, pooler=False)
-    return Network(module, module.config, head=False, pooler=not missing)
+    return Network(module, module.config, head=False, pooler=pooler)
 
 
-def _load_weights(
-    checkpoint: Checkpoint, config: Any, auto: Any
-) -> tuple[torch.nn.Module | Any, list[str]]:
+def _load_weights(checkpoint: Checkpoint, config: Any, auto: Any) -> tuple[Any, list[str]]:
     with explained(checkpoint, "its weights cannot be loaded"), quiet():
         module, report = auto.from_pretrained(
             checkpoint.folder,

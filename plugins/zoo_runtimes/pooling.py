@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from dataclasses import dataclass
 from typing import Literal
@@ -49,14 +50,22 @@ def _under_mask(kind: Kind, values: torch.Tensor, mask: torch.Tensor | None) -> 
         raise ValueError("texts are pooled under their attention mask")
     if kind == "last":
         ends = mask.sum(dim=1).long() - 1
-        rows = torch.arange(len(values), device=values.device)
+        rows = torch.arange(values.shape[0], device=values.device)  # len() would fix the batch
         return values[rows, ends]
     kept = mask.to(values.dtype)
     if kind == "masked_max":
         return values.masked_fill(kept.unsqueeze(-1) == 0, -math.inf).amax(dim=1)
     # A product instead of a weighted copy of all the tokens.
-    total = torch.bmm(kept.unsqueeze(1), values).squeeze(1)
+    with _full_products(values.device.type):
+        total = torch.bmm(kept.unsqueeze(1), values).squeeze(1)
     return total / kept.sum(dim=1, keepdim=True)
+
+
+def _full_products(kind: str) -> contextlib.AbstractContextManager[object]:
+    """Leave autocast, which would shorten the numbers of a product; means keep theirs."""
+    if kind != "meta" and torch.is_autocast_enabled(kind):
+        return torch.autocast(kind, enabled=False)
+    return contextlib.nullcontext()
 
 
 def image_pooling(shape: tuple[int, ...], grid: int | None) -> Pooling | None:
@@ -85,3 +94,26 @@ def text_pooling(shape: tuple[int, ...], tokens: int) -> Pooling | None:
     if len(shape) == 2:
         return Pooling("vector")
     return Pooling("masked") if len(shape) == 3 and shape[1] == tokens else None
+
+
+def audio_pooling(shape: tuple[int, ...], grid: int | None) -> Pooling | None:
+    """The rule for an audio layer: the mean over time, without the special tokens that lead.
+
+    ``grid`` is the number of patches that a spectrogram is cut into, where it is known.
+    """
+    if len(shape) == 2:
+        return Pooling("vector")
+    if len(shape) != 3:
+        return None
+    special = shape[1] - grid if grid is not None else 0
+    return Pooling("tokens", special if 0 <= special <= _MOST_SPECIAL_TOKENS else 0)
+
+
+def sample_shape(
+    shape: tuple[int, ...], pooling: Pooling, *, varying: bool
+) -> tuple[int | None, ...]:
+    """Shape of one sample of (B, ...) values: None where it varies with the input."""
+    places = {"vector": (), "spatial": (1, 2), "spatial_last": (0, 1)}.get(pooling.kind, (0,))
+    known = shape[1:]
+    moving = places if varying and len(known) > 1 else ()
+    return tuple(None if place in moving else size for place, size in enumerate(known))

@@ -36,17 +36,24 @@ _WITHOUT_EFFECT = frozenset(
         "use_fast",
     }
 )
-# resize, centre crop, pointwise steps, in this order, and nothing else.
+# resize, centre crop, pointwise steps, and nothing else; some with a size of their own making.
 _STANDARD = frozenset(
     {
+        "BeitImageProcessor",
         "BitImageProcessor",
         "BlipImageProcessor",
         "CLIPImageProcessor",
         "ChineseCLIPImageProcessor",
+        "ConvNextImageProcessor",
         "DeiTImageProcessor",
+        "EfficientNetImageProcessor",
+        "LevitImageProcessor",
         "MobileNetV1ImageProcessor",
         "MobileNetV2ImageProcessor",
+        "MobileViTImageProcessor",
+        "PoolFormerImageProcessor",
         "PvtImageProcessor",
+        "SegformerImageProcessor",
         "SiglipImageProcessor",
         "ViTImageProcessor",
     }
@@ -54,22 +61,17 @@ _STANDARD = frozenset(
 # Those of them that do not crop unless told to.
 _UNCROPPED = frozenset(
     {
+        "ConvNextImageProcessor",
+        "SegformerImageProcessor",
         "BlipImageProcessor",
         "PvtImageProcessor",
         "SiglipImageProcessor",
         "ViTImageProcessor",
     }
 )
-# Their own geometry, but the pointwise steps can be left out.
-_SEPARABLE = _STANDARD | {
-    "BeitImageProcessor",
-    "ConvNextImageProcessor",
-    "EfficientNetImageProcessor",
-    "LevitImageProcessor",
-    "MobileViTImageProcessor",
-    "PoolFormerImageProcessor",
-    "SegformerImageProcessor",
-}
+_Resized = tuple[dict[str, int], tuple[int, int] | None]
+_WARPED_FROM = 384
+_LEVIT_MARGIN = 256 / 224
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +82,13 @@ class Geometry:
         size: ``{"shortest_edge": s}`` or ``{"height": h, "width": w}``.
         resample: Pillow's filter number.
         crop: (height, width) of the centre crop, if there is one.
+        flip: channels come out in the order blue, green, red.
     """
 
     size: tuple[tuple[str, int], ...]
     resample: int
     crop: tuple[int, int] | None
+    flip: bool = False
 
 
 def read_json(checkpoint: Checkpoint, name: str) -> dict[str, Any] | None:
@@ -167,33 +171,63 @@ def processor_type(settings: dict[str, Any]) -> str | None:
 
 def separable(settings: dict[str, Any]) -> bool:
     """Whether the pointwise steps can be left to the batch, whatever their numbers are."""
-    return processor_type(settings) in _SEPARABLE and not settings.get("do_pad")
+    return processor_type(settings) in _STANDARD and not settings.get("do_pad")
 
 
 def geometry(settings: dict[str, Any]) -> Geometry | None:
     """The standard pipeline, if the settings leave nothing of it to a class's defaults."""
-    size, crop = settings.get("size"), settings.get("crop_size")
-    cropped = settings.get(
-        "do_center_crop", False if processor_type(settings) in _UNCROPPED else None
-    )
+    name, crop = processor_type(settings), settings.get("crop_size")
+    cropped = settings.get("do_center_crop", False if name in _UNCROPPED else None)
+    flip = settings.get("do_flip_channel_order") if name == "MobileViTImageProcessor" else False
     if (
-        processor_type(settings) not in _STANDARD
+        name not in _STANDARD
         or settings.get("do_pad")
         or settings.get("do_reduce_labels")
         or settings.get("do_resize") is not True
         or not isinstance(settings.get("resample"), int)
-        or not isinstance(size, dict)
-        or set(size) not in ({"shortest_edge"}, {"height", "width"})
+        or not isinstance(flip, bool)
         or not isinstance(cropped, bool)
+        or (cropped and name in {"ConvNextImageProcessor", "SegformerImageProcessor"})
         or (cropped and not (isinstance(crop, dict) and set(crop) == {"height", "width"}))
     ):
         return None
-    window = (int(crop["height"]), int(crop["width"])) if cropped and crop else None
-    return Geometry(
-        size=tuple(sorted((str(key), int(value)) for key, value in size.items())),
-        resample=int(settings["resample"]),
-        crop=window,
-    )
+    resized = _resized(name, settings)
+    if resized is None:
+        return None
+    size, window = resized
+    if cropped and crop:
+        window = (int(crop["height"]), int(crop["width"]))
+    sides = tuple(sorted(size.items()))
+    return Geometry(size=sides, resample=int(settings["resample"]), crop=window, flip=flip)
+
+
+def _resized(name: str, settings: dict[str, Any]) -> _Resized | None:
+    """The size that a class resizes to, and the crop that belongs to it; None: unknown."""
+    sides = settings.get("size")
+    if not isinstance(sides, dict) or set(sides) not in ({"shortest_edge"}, {"height", "width"}):
+        return None
+    size = {str(key): int(value) for key, value in sides.items()}
+    if name == "LevitImageProcessor" and "shortest_edge" in size:
+        return {"shortest_edge": int(_LEVIT_MARGIN * size["shortest_edge"])}, None
+    if name not in {"ConvNextImageProcessor", "PoolFormerImageProcessor"}:
+        return size, None
+    share = settings.get("crop_pct")
+    if not isinstance(share, int | float) or share <= 0:
+        return None
+    scaled = {key: int(value / share) for key, value in size.items()}
+    if name == "ConvNextImageProcessor":
+        return _warped_or_cropped(size, scaled)
+    square = len(set(size.values())) == 1
+    return ({"shortest_edge": next(iter(scaled.values()))} if square else scaled), None
+
+
+def _warped_or_cropped(size: dict[str, int], scaled: dict[str, int]) -> _Resized | None:
+    edge = size.get("shortest_edge")
+    if edge is None:
+        return None
+    if edge >= _WARPED_FROM:
+        return {"height": edge, "width": edge}, None
+    return scaled, (edge, edge)
 
 
 def image_key(checkpoint: Checkpoint) -> str:
@@ -205,28 +239,40 @@ def image_key(checkpoint: Checkpoint) -> str:
     require_colour(checkpoint)
     settings = processor_settings(checkpoint)
     plain = geometry(settings)
+    return settings_key(checkpoint, settings) if plain is None else geometry_key(plain)
+
+
+def geometry_key(plan: Geometry) -> str:
+    """The key of the standard pipeline, which Pillow alone computes."""
+    standard = {"size": plan.size, "resample": plan.resample, "crop": plan.crop, "flip": plan.flip}
+    return _canonical({"backend": "pil", "pillow": version("pillow"), "standard": standard})
+
+
+def settings_key(checkpoint: Checkpoint, settings: dict[str, Any]) -> str:
+    """The key of whatever transformers' processor does with these settings."""
+    left_out = _WITHOUT_EFFECT | (POINTWISE if separable(settings) else frozenset())
     key: dict[str, Any] = {
         "backend": "pil",
         "pillow": version("pillow"),
-        "transformers": version("transformers"),
+        "transformers": _installed("transformers"),
+        "class": processor_type(settings) or settings.get("feature_extractor_type"),
+        "settings": {k: v for k, v in settings.items() if k not in left_out},
     }
-    if plain is not None:
-        key["standard"] = {"size": plain.size, "resample": plain.resample, "crop": plain.crop}
-    else:
-        left_out = _WITHOUT_EFFECT | (POINTWISE if separable(settings) else frozenset())
-        key["class"] = processor_type(settings) or settings.get("feature_extractor_type")
-        key["settings"] = {k: v for k, v in settings.items() if k not in left_out}
-        if not str(key["class"]).endswith("ImageProcessor"):
-            key["model_type"] = read_config(checkpoint).get("model_type")
+    if not str(key["class"]).endswith("ImageProcessor"):
+        key["model_type"] = read_config(checkpoint).get("model_type")
     if "TimmWrapper" in str(key.get("class")):
-        key["timm"] = _timm_version()
+        key["timm"] = _installed("timm")
     if checkpoint.trust_remote_code and "auto_map" in settings:
         key["code"] = checkpoint.digest
+    return _canonical(key)
+
+
+def _canonical(key: dict[str, Any]) -> str:
     return json.dumps(key, sort_keys=True, separators=(",", ":"))
 
 
-def _timm_version() -> str | None:
+def _installed(package: str) -> str | None:
     try:
-        return version("timm")
+        return version(package)
     except PackageNotFoundError:
         return None

@@ -17,6 +17,36 @@ if TYPE_CHECKING:
 
     Array = npt.NDArray[Any]
 
+
+@dataclass(frozen=True)
+class Encoded:
+    """What :class:`BareTokenizer` returns: transformers' ``BatchEncoding`` as far as it is read."""
+
+    encodings: Sequence[Any]
+
+    def __contains__(self, name: str) -> bool:
+        return name in ("input_ids", "token_type_ids")
+
+    def __getitem__(self, name: str) -> list[list[int]]:
+        column = {"input_ids": "ids", "token_type_ids": "type_ids"}[name]
+        return [getattr(encoding, column) for encoding in self.encodings]
+
+
+class BareTokenizer:
+    """A ``tokenizers.Tokenizer`` that is called as transformers' fast tokenizers are."""
+
+    is_fast = True
+
+    def __init__(self, tokenizer: Any, truncation: str = "right") -> None:
+        self._tokenizer, self._truncation = tokenizer, truncation
+
+    def __call__(self, *columns: list[str], max_length: int, **_: Any) -> Encoded:
+        """Tokenise a column of texts, or two of pairs, cut to ``max_length``."""
+        self._tokenizer.enable_truncation(max_length=max_length, direction=self._truncation)
+        inputs = columns[0] if len(columns) == 1 else list(zip(*columns, strict=True))
+        return Encoded(self._tokenizer.encode_batch(inputs))
+
+
 SAMPLES = ("a zoo of checkpoints", "which one reads these words best")
 
 

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from zoo.types.model import Checkpoint
-    from zoo.types.runtimes import Backbone, RuntimeOptions
+    from zoo.types.runtimes import Backbone, RuntimeOptions, Tap
 
-_RECIPE = 1  # raise it when taps or pooling change what a stored name means
+_RECIPE = 2  # raise it when taps or pooling change what a stored name means
 _LIBRARIES = ("torch", "transformers", "tokenizers", "pillow")
 
 
@@ -32,19 +32,31 @@ class TorchRuntime:
         """Canonical JSON of what shapes the prepared inputs; texts are not prepared.
 
         Raises:
-            CheckpointError: the checkpoint does not say how its images are prepared.
+            CheckpointError: the checkpoint does not say how its images or sounds are prepared.
         """
-        return image_key(checkpoint) if modality == "image" else json.dumps({"modality": modality})
+        if modality == "image":
+            return image_key(checkpoint)
+        if modality == "audio":
+            from zoo_runtimes.waveforms import audio_key
+
+            return audio_key(checkpoint)
+        return json.dumps({"modality": modality})
 
     def prepare(self, checkpoint: Checkpoint, inputs: Sequence[Any]) -> Sequence[npt.NDArray[Any]]:
         """Decode and resize :class:`zoo.types.ImageInput` values, one array each.
 
+        Waveforms, one row of float samples at the rate of the checkpoint, are only checked.
+
         Raises:
-            InputError: an image cannot be read.
+            InputError: an image cannot be read, or an array is no waveform.
             CheckpointError: the checkpoint has no usable image processor.
         """
+        from zoo.types.probe import ImageInput
         from zoo_runtimes.images import decode, load_preparation
+        from zoo_runtimes.waveforms import as_waveform
 
+        if inputs and not isinstance(inputs[0], ImageInput):
+            return [as_waveform(wave) for wave in inputs]
         preparation = load_preparation(checkpoint)
         return [preparation.prepare(decode(image)) for image in inputs]
 
@@ -60,7 +72,18 @@ class TorchRuntime:
         """
         from zoo_runtimes.backbones import open_backbone
 
-        return open_backbone(checkpoint, options, _modality(checkpoint, options))
+        named = options.extras.get("modality")
+        return open_backbone(checkpoint, options, modality_of(checkpoint, named))
+
+    def outline(self, checkpoint: Checkpoint, modality: str | None = None) -> Sequence[Tap]:
+        """Name the taps that :meth:`open` would find, with their shapes, from the config alone.
+
+        Raises:
+            CheckpointError: as :meth:`open`.
+        """
+        from zoo_runtimes.outline import outline
+
+        return outline(checkpoint, modality_of(checkpoint, modality))
 
 
 def _installed(package: str) -> str:
@@ -70,14 +93,26 @@ def _installed(package: str) -> str:
         return f"{package}=none"
 
 
-def _modality(checkpoint: Checkpoint, options: RuntimeOptions) -> Literal["image", "text"]:
-    named = options.extras.get("modality") or checkpoint.entry.modality
+def modality_of(
+    checkpoint: Checkpoint, named: str | None = None
+) -> Literal["image", "text", "audio"]:
+    """What a checkpoint reads: as asked for, as its entry says, or by its configuration.
+
+    Raises:
+        CheckpointError: nothing that the torch runtime runs.
+    """
+    named = named or checkpoint.entry.modality
     if named is None:
-        config = read_config(checkpoint)
-        named = "image" if {"num_channels", "vision_config", "image_size"} & set(config) else "text"
-    if named not in ("image", "text"):
+        keys = set(read_config(checkpoint))
+        image = bool({"num_channels", "vision_config", "image_size"} & keys)
+        audio = bool({"num_mel_bins", "feat_extract_norm"} & keys)
+        named = "image" if image else "audio" if audio else "text"
+    known: dict[str, Literal["image", "text", "audio"]]
+    known = {"image": "image", "text": "text", "audio": "audio"}
+    if named not in known:
         raise CheckpointError(
-            f"{checkpoint.model} reads {named}; the torch runtime runs image and text models.",
+            f"{checkpoint.model} reads {named}; the torch runtime runs models of images, texts and "
+            "sounds.",
             "Leave it out.",
         )
-    return "image" if named == "image" else "text"
+    return known[named]

@@ -222,9 +222,14 @@ def test_timm_checkpoints_name_the_extra_where_timm_does_not_import(runtime, bro
     assert "zoo-reuse[vision]" in error.hint
 
 
-def test_audio_is_somebody_elses_work(runtime, broken):
+def test_a_network_without_a_feature_extractor_is_not_fed_sounds(runtime, broken):
     audio = msgspec.structs.replace(broken, entry=ModelEntry(ref="./broken", modality="audio"))
-    assert "reads audio" in refused(runtime, audio, RuntimeOptions()).message
+    assert "how its sound was prepared" in refused(runtime, audio, RuntimeOptions()).message
+
+
+def test_a_modality_that_nothing_here_reads_is_named(runtime, broken):
+    video = RuntimeOptions(extras={"modality": "video"})
+    assert "reads video" in refused(runtime, broken, video).message
 
 
 def test_a_network_fed_with_the_wrong_modality_is_a_checkpoint_error(runtime, tiny_checkpoint):
