@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -52,12 +52,17 @@ class Images(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Texts(msgspec.Struct, frozen=True, kw_only=True):
-    """How texts become tokens, beside ``tokenizer.json``: :class:`zoo_runtimes.tokens.Tokens`."""
+    """How texts become tokens, beside ``tokenizer.json``: :class:`zoo_runtimes.tokens.Tokens`.
+
+    Attributes:
+        truncation: the side that long texts are cut at.
+    """
 
     longest: int
     padding: int
     vocabulary: int | None = None
     segments: bool = False
+    truncation: Literal["right", "left"] = "right"
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
