@@ -15,6 +15,7 @@ KINDS = {
     "features": ("activations of past forward passes", True),
     "attributions": ("which part of the input a layer responds to", True),
     "inputs": ("decoded and resized images", True),
+    "graphs": ("exported graphs", True),
     "scores": ("scores of past runs", False),
     "runs": ("rankings and journals of past runs", False),
     "other": ("anything else", False),
@@ -83,7 +84,7 @@ def _units(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.iterdir()):
         if path.is_dir() and len(path.name) <= 2:
             yield from (each for each in sorted(path.iterdir()) if each.suffix != ".lock")
-        else:
+        elif not path.name.startswith("."):  # what is being made, and its lock
             yield path
 
 

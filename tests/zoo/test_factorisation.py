@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 from zoo import sweeps as module
 from zoo.factorisation import Factorisation
 from zoo.labels import label_columns
-from zoo.sweeps import device_gram, log_det
+from zoo.sweeps import log_det
 
 shapes = st.tuples(st.integers(3, 40), st.integers(1, 60), st.integers(0, 99))
 quick = settings(max_examples=25, deadline=None)
@@ -166,33 +166,3 @@ def test_features_are_read_in_blocks_and_never_copied_whole():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 0.8 * 8 * values.size
-
-
-@pytest.mark.parametrize("samples", [300, 3000])
-def test_a_device_sums_in_float32_right_to_a_millionth(samples):
-    values = np.random.default_rng(0).standard_normal((samples, 40)).astype(np.float32) + 3
-    mean = values.mean(axis=0, dtype=np.float64)
-    exact = Factorisation(values)
-    measured = device_gram(values, mean, "cpu")
-    assert measured == pytest.approx(exact.gram, abs=1e-6 * exact.gram.max())
-
-
-def test_a_device_that_is_not_there_leaves_the_work_to_the_processor():
-    torch = pytest.importorskip("torch")
-    if torch.cuda.is_available():
-        pytest.skip("there is a CUDA device")
-    values = np.random.default_rng(0).standard_normal((30, 5))
-    asked = Factorisation(values, device="cuda")
-    assert np.array_equal(asked.eigenvalues, Factorisation(values).eigenvalues)
-
-
-@pytest.mark.parametrize("rank", [30, 60])
-def test_scores_from_a_device_gram_matrix_stay_close(rank, monkeypatch):
-    generator = np.random.default_rng(0)
-    values = generator.standard_normal((2000, rank)) @ generator.standard_normal((rank, 60))
-    labels = np.arange(2000) % 4
-    monkeypatch.setattr(Factorisation, "_on_device", property(lambda self: self.device == "cpu:0"))
-    device, exact = Factorisation(values, device="cpu:0"), Factorisation(values)
-    assert device.rank == exact.rank == rank
-    ours, theirs = (np.square(each.left_classes(labels)).sum() for each in (device, exact))
-    assert ours == pytest.approx(theirs, rel=1e-4)

@@ -109,6 +109,7 @@ def compare_models(
         return ModelTask(
             checkpoint=checkpoint,
             runtime=catalogue.spec("runtime", planned.runtime),
+            rivals=tuple(catalogue.spec("runtime", name) for name in planned.rivals),
             estimators=(),
             attributions=attribution,
             attribution_samples=min(prepared.probe.samples, MOST_ATTRIBUTED),

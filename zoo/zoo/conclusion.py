@@ -19,7 +19,7 @@ from zoo.types.provenance import provenance_now
 from zoo.types.ranking import Ranking
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -85,11 +85,18 @@ class Conclusion:
                 seed=self._seed,
                 device=", ".join(devices),
                 revisions={name: measured.revisions[name] for name in names},
+                runtimes={name: each.runtime for name, each in measured.results.items()},
+                precision=self._precision(names),
             ),
             warnings=(*self._cut_short(measured.rounds), *ranked.warnings),
             agreement=ranked.agreement,
             prior_agreement=ranked.prior_agreement,
         )
+
+    def _precision(self, names: Iterable[str]) -> str:
+        """Name the numbers of the forward passes; an exported folder has those it was made in."""
+        found = {self._entries[name].tags.get("precision") for name in names}
+        return ", ".join(sorted({each or self._plan.precision for each in found}))
 
     def _rank(self, results: Mapping[str, ModelResult], rounds: int) -> Ranked:
         models = [_scores(result, self._entries[model]) for model, result in results.items()]
@@ -179,6 +186,8 @@ def _scores(result: ModelResult, entry: ModelEntry) -> ModelScores:
         entry=entry,
         dimensions={tap.name: tap.dimension for tap in result.layers if tap.dimension},
         seconds=result.load_seconds + result.forward_seconds + result.score_seconds,
+        runtime=result.runtime,
+        device=result.device,
     )
 
 

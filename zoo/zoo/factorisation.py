@@ -7,16 +7,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from zoo import algebra
 from zoo.labels import classes_of
-from zoo.sweeps import (
-    add_class_sums,
-    add_product,
-    device_gram,
-    gram_of,
-    log_det,
-    row_blocks,
-    symmetric,
-)
+from zoo.sweeps import add_class_sums, add_product, row_blocks, symmetric
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,20 +32,18 @@ class Factorisation:
     the digits: singular values below about 3e-7 of the largest are cut off as noise.
 
     The features are read a block at a time and never copied whole; what is kept is a few matrices
-    of the smaller side and, for the label array asked about last, one (C, D) of class sums.
+    of the smaller side and, for the label array asked about last, one (C, D) of class sums. A
+    device that is lent (:func:`zoo.algebra.lent`) takes the large products and decompositions.
 
     Attributes:
         values: (N, D) features, any number type, finite.
         samples: N.
         width: D.
-        device: where the Gram matrix is computed: ``cpu``, or a CUDA device of torch, which sums
-            in float32 (:func:`zoo.sweeps.device_gram`) and then cuts off more as noise.
     """
 
-    def __init__(self, values: npt.NDArray[Any], *, device: str = "cpu") -> None:
+    def __init__(self, values: npt.NDArray[Any]) -> None:
         self.values = values
         self.samples, self.width = values.shape
-        self.device = device
         self._latest: dict[str, tuple[npt.NDArray[Any], Any]] = {}
 
     @cached_property
@@ -69,9 +60,7 @@ class Factorisation:
     @cached_property
     def gram(self) -> Array:
         """Gram matrix of the centred features: (N, N) where :attr:`wide`, else (D, D)."""
-        if self._on_device:
-            return device_gram(self.values, self.mean, self.device)
-        return gram_of(self.values, self.mean)
+        return algebra.gram(self.values, self.mean)
 
     @cached_property
     def squared_norms(self) -> Array:
@@ -102,7 +91,7 @@ class Factorisation:
         if self.wide:
             return vectors
         scaled = vectors / np.sqrt(values)
-        return np.concatenate([rows @ scaled for _, rows in self.blocks()])
+        return algebra.product(lambda: (rows for _, rows in self.blocks()), scaled)
 
     @cached_property
     def mean_coordinates(self) -> tuple[Array, float]:
@@ -161,7 +150,7 @@ class Factorisation:
         """Compute ln det(I + X_c'X_c / scale)."""
         if "_eigen" in self.__dict__:
             return float(np.log1p(self.eigenvalues / scale).sum())
-        return log_det(self.gram, scale)
+        return algebra.log_det(self.gram, scale)
 
     def ridge_residuals(self, ridge: float, columns: Array) -> Array:
         """Fit columns (N, M) by ridge regression with a free intercept; what is left, (N, M)."""
@@ -210,31 +199,19 @@ class Factorisation:
         weights: Array = self.eigenvalues / (self.eigenvalues + ridge)
         return weights
 
-    @property
-    def _on_device(self) -> bool:
-        if self.device == "cpu" or self.wide:
-            return False
-        import torch
-
-        return bool(torch.cuda.is_available())
-
     @cached_property
     def _eigen(self) -> tuple[Array, Array]:
-        from scipy.linalg import eigh
-
-        gram = self.gram.copy(order="F")
-        values, vectors = eigh(gram, driver="evd", overwrite_a=True, check_finite=False)
-        epsilon = np.finfo(np.float32 if self._on_device else np.float64).eps
-        size = 1 if self._on_device else max(self.samples, self.width)
+        values, vectors = algebra.eigh(self.gram)
         # The second bound is the rounding noise of the centring, all that constant features leave.
         noise = self.samples * float(self.mean @ self.mean) * (8 * np.finfo(float).eps) ** 2
-        keep = values > max(values[-1] * size * epsilon, noise)
+        size = max(self.samples, self.width)
+        keep = values > max(values[-1] * size * np.finfo(float).eps, noise)
         return values[keep], np.ascontiguousarray(vectors[:, keep])
 
     def _class_sums(self, labels: npt.NDArray[Any]) -> Array:
         classes = self.classes(labels)
         sums = np.zeros((len(classes.counts), self.width))
-        alone = self.wide or self._on_device or "gram" in self.__dict__
+        alone = self.wide or algebra.lends(self.width) or "gram" in self.__dict__
         lower = np.zeros((0, 0) if alone else (self.width, self.width), order="F")
         norms = np.empty(self.samples)
         for rows, block in self.blocks(classes.order):

@@ -141,6 +141,7 @@ def measure_layers(
         return ModelTask(
             checkpoint=checkpoint,
             runtime=catalogue.spec("runtime", planned.runtime),
+            rivals=tuple(catalogue.spec("runtime", name) for name in planned.rivals),
             layers="all",
             estimators=jobs if first else (),
             permutations=request.permutations,

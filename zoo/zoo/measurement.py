@@ -18,6 +18,7 @@ from zoo.readings import ATTRIBUTED, ATTRIBUTION
 from zoo.rounds import slices_of
 from zoo.sources import open_sources
 from zoo.types.failure import Failure
+from zoo.types.provenance import count_names
 from zoo.types.ranking import Exclusion
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from zoo.settings import Settings
     from zoo.types.model import Checkpoint
     from zoo.types.ranking import RankingRow
+    from zoo.types.specs import RuntimeSpec
 
     #: Ranks results on the samples of the first so many slices.
     Rank = Callable[[Mapping[str, ModelResult], int], Sequence[RankingRow]]
@@ -104,7 +106,15 @@ class Measurement:
             raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+        self._tell_runtimes()
         return self._measured
+
+    def _tell_runtimes(self) -> None:
+        """Say which runtimes were taken where nobody has named one."""
+        if any(planned.rivals for planned in self._plan.models):
+            taken = count_names(each.runtime for each in self._measured.results.values())
+            if taken:
+                self._tell(Event(kind="note", message=f"runtime: {taken}"))
 
     def _measure_all(self, engine: LocalEngine, rank: Rank) -> None:
         models = [planned.candidate.model for planned in self._plan.models]
@@ -197,6 +207,7 @@ class Measurement:
         return ModelTask(
             checkpoint=self._checkpoints[planned.candidate.model],
             runtime=self._catalogue.spec("runtime", planned.runtime),
+            rivals=self._rivals(planned),
             layers=self._request.layers,
             estimators=self._jobs,
             permutations=self._request.permutations,
@@ -207,6 +218,9 @@ class Measurement:
             reference=reference,
             slices=slices,
         )
+
+    def _rivals(self, planned: PlannedModel) -> tuple[RuntimeSpec, ...]:
+        return tuple(self._catalogue.spec("runtime", name) for name in planned.rivals)
 
     def _attributes(self, reference: Reference | None) -> bool:
         """Whether attributions would be read: beside a reference's, or by who always does."""
@@ -235,6 +249,7 @@ class Measurement:
         task = ModelTask(
             checkpoint=checkpoint,
             runtime=self._catalogue.spec("runtime", planned.runtime),
+            rivals=self._rivals(planned),
             estimators=(),
             attributions=ATTRIBUTION if reads else "",
             attribution_samples=ATTRIBUTED,

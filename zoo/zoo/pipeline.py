@@ -49,13 +49,14 @@ def prepare(request: Request, settings: Settings, catalogue: Catalogue) -> Prepa
     Raises:
         ZooError: the question cannot be answered; nothing has been written.
     """
+    _check_device(settings.device)
+    _check_precision(settings.precision)
     probe = load(_located(request), request.probe, catalogue)
     if probe.modality == "features":
         raise InputError(
             f"{request.data} holds features that somebody extracted, not images or texts.",
             f"zoo score {request.data} scores them.",
         )
-    _check_device(settings.device)
     cores = settings.jobs or usable_cores()
     plan = make_plan(request, summary(probe), settings, catalogue, cores)
     return Prepared(request=request, probe=probe, plan=plan)
@@ -65,6 +66,15 @@ def _check_device(text: str) -> None:
     """Refuse what this machine cannot have, without importing a framework to ask."""
     if check_device(text).startswith("cuda") and not may_have_gpu():
         choose_devices(text, 0)
+
+
+def _check_precision(name: str) -> None:
+    """Refuse what no checkpoint computes in before it is exported."""
+    if name == "int8":
+        raise InputError(
+            "models are not measured in int8, which exists only in an exported graph.",
+            "zoo export MODEL -o DIR --precision int8, then -m DIR.",
+        )
 
 
 def _located(request: Request) -> str:

@@ -45,6 +45,7 @@ class PlannedModel(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         runtime: name of the runtime that will open it.
+        rivals: other runtimes that may take over where they turn out to be faster.
         download: bytes still to fetch.
         seconds: expected time of its forward passes on one core; None when not known.
     """
@@ -53,6 +54,7 @@ class PlannedModel(msgspec.Struct, frozen=True, kw_only=True):
     runtime: str
     download: int
     seconds: float | None
+    rivals: tuple[str, ...] = ()
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +64,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         reference: the model that the others are compared with.
         rounds: samples of each round of a race; empty without a budget.
         notes: what was asked for and has no effect, one sentence each.
+        precision: numbers that the forward passes compute in.
     """
 
     probe: ProbeSummary
@@ -75,6 +78,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     reference: PlannedModel | None = None
     rounds: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
+    precision: str = "fp32"
 
     @property
     def download(self) -> int:
@@ -113,13 +117,16 @@ def make_plan(
     late, kept = _excluded(inspected, probe, request, catalogue, inspected=True)
     models, unopened = [], []
     for candidate in kept:
-        spec = choose_runtime(candidate, probe, settings, catalogue)
-        if spec is None:
+        specs = choose_runtimes(candidate, probe, settings, catalogue)
+        if not specs:
             library = candidate.entry.library or "an unknown library"
-            reason = f"no runtime opens {probe.modality} checkpoints of {library}"
+            who = "no runtime opens"
+            if settings.runtime != "auto":
+                who = f"the runtime {settings.runtime} does not open"
+            reason = f"{who} {probe.modality} checkpoints of {library}"
             unopened.append(Exclusion(model=candidate.model, reason=reason))
         else:
-            models.append(_planned(candidate, spec, probe, known))
+            models.append(_planned(candidate, specs, probe, known))
     excluded = (*early, *missing, *late, *unopened)
     if not models and not failures:
         raise _nothing_left(excluded, "" if request.models else registry)
@@ -135,6 +142,7 @@ def make_plan(
         reference=reference,
         rounds=rounds_of(probe.samples, probe.classes) if request.budget else (),
         notes=notes,
+        precision=settings.precision,
     )
 
 
@@ -160,10 +168,18 @@ def choose_runtime(
     candidate: Candidate, probe: ProbeSummary, settings: Settings, catalogue: Catalogue
 ) -> RuntimeSpec | None:
     """Name what opens a checkpoint: the person, then a plugin, then the first that can."""
+    return next(iter(choose_runtimes(candidate, probe, settings, catalogue)), None)
+
+
+def choose_runtimes(
+    candidate: Candidate, probe: ProbeSummary, settings: Settings, catalogue: Catalogue
+) -> tuple[RuntimeSpec, ...]:
+    """Give what :func:`choose_runtime` names, and its rivals where nobody has named it."""
     specs = catalogue.specs("runtime")
     if settings.runtime != "auto":
-        chosen: RuntimeSpec = catalogue.spec("runtime", settings.runtime)
-        return chosen
+        named: RuntimeSpec = catalogue.spec("runtime", settings.runtime)
+        opens = (candidate.entry.library or "transformers") in named.libraries
+        return (named,) if opens else ()
     entry = candidate.entry
     fitting = [
         spec
@@ -173,7 +189,9 @@ def choose_runtime(
     name = catalogue.host.first(
         "zoo_select_runtime", entry=entry, device=settings.device, available=tuple(fitting)
     )
-    return specs.get(name) if name else next(iter(fitting), None)
+    if name:
+        return (specs[name],) if name in specs else ()
+    return tuple(fitting) if settings.precision == "fp32" else tuple(fitting[:1])
 
 
 def source_of(candidate: Candidate, known: dict[str, Source]) -> Source:
@@ -294,7 +312,10 @@ def _inspections(
 
 
 def _planned(
-    candidate: Candidate, spec: RuntimeSpec, probe: ProbeSummary, known: dict[str, Source]
+    candidate: Candidate,
+    specs: Sequence[RuntimeSpec],
+    probe: ProbeSummary,
+    known: dict[str, Source],
 ) -> PlannedModel:
     entry = candidate.entry
     work = _WORK.get(probe.modality)
@@ -303,7 +324,8 @@ def _planned(
         seconds = probe.samples * entry.parameters * work / _CORE_RATE
     return PlannedModel(
         candidate=candidate,
-        runtime=spec.name,
+        runtime=specs[0].name,
+        rivals=tuple(spec.name for spec in specs[1:]),
         download=source_of(candidate, known).missing_bytes(candidate),
         seconds=seconds,
     )

@@ -42,16 +42,24 @@ class Readings:
         results: model -> what was measured; those without features are among the failures.
         failures: every checkpoint's own, in the order of the plan.
         revisions: model -> commit or digest of its weights.
+        precision: numbers that the forward passes computed in.
     """
 
     results: dict[str, ModelResult] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
     revisions: dict[str, str] = field(default_factory=dict)
+    precision: str = "fp32"
 
     def provenance(self, seed: int) -> Provenance:
         """Say what was run, with what."""
         devices = sorted({each.device for each in self.results.values() if each.device})
-        return provenance_now(seed=seed, device=", ".join(devices), revisions=self.revisions)
+        return provenance_now(
+            seed=seed,
+            device=", ".join(devices),
+            revisions=self.revisions,
+            runtimes={name: each.runtime for name, each in self.results.items()},
+            precision=self.precision,
+        )
 
 
 def read_models(
@@ -84,7 +92,7 @@ def read_models(
 
     sources = open_sources(catalogue, settings, told)
     answers: dict[str, ModelResult | Failure] = {}
-    readings = Readings()
+    readings = Readings(precision=plan.precision)
     with ThreadPoolExecutor(max_workers=4, thread_name_prefix="fetch") as pool:
         try:
             fetching = {

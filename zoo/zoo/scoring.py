@@ -90,7 +90,7 @@ def score_layer(
     records, failures = [], []
     for spec, estimator in wanted:
         try:
-            records.append(_score(spec, estimator, resamples))
+            records.append(_noted(_score(spec, estimator, resamples), spec, features))
         except NotApplicable as error:
             records.append(_dash(features, spec, error.message))
         except PLUGIN_ERRORS as error:
@@ -101,6 +101,21 @@ def score_layer(
                 )
             )
     return records, failures
+
+
+def _noted(record: ScoreRecord, spec: EstimatorSpec, features: Features) -> ScoreRecord:
+    """Say beside a score that its attributions are not what was asked for."""
+    if not spec.reads("attributions") or "attributions" not in features.extras:
+        return record
+    own, other = features.attribution_note, features.reference
+    notes = [record.note, f"attributions: {own}" if own else ""]
+    if spec.reads("reference") and other is not None and "attributions" in other.extras:
+        beside = other.attribution_note
+        if beside and beside != own:
+            notes.append(f"attributions of the reference: {beside}")
+        if bool(beside) != bool(own):
+            notes.append("maps of two kinds are compared")
+    return msgspec.structs.replace(record, note="; ".join(note for note in notes if note))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 
 from zoo.errors import InputError, unknown_name
+from zoo.types.runtimes import Precision
 
 FILE_NAME = "zoo.toml"
 
@@ -24,6 +25,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         registry: registry file; empty follows the search order.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:n``.
         runtime: ``auto`` or the name of a runtime.
+        precision: numbers that forward passes compute in: ``fp32``, ``bf16`` or ``fp16``.
         jobs: worker processes; 0 means one a core.
         threads: compute threads of each worker.
         offline: never ask the network.
@@ -40,6 +42,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     registry: str = ""
     device: str = "auto"
     runtime: str = "auto"
+    precision: Precision = "fp32"
     jobs: Count = 0
     threads: Annotated[int, msgspec.Meta(ge=1)] = 1
     offline: bool = False
@@ -134,5 +137,12 @@ def _convert(values: dict[str, Any], origins: dict[str, str]) -> Settings:
         name = where.rstrip("`").partition("[")[0]
         raise InputError(
             f"setting {name!r} from {origins.get(name, 'somewhere')}: {message}.",
-            "zoo config show",
+            _one_of(name) or "zoo config show",
         ) from error
+
+
+def _one_of(name: str) -> str:
+    """List the words that a setting may be; empty where it may be many."""
+    kinds = {field.name: field.type for field in msgspec.structs.fields(Settings)}
+    words = get_args(kinds[name]) if get_origin(kinds.get(name)) is Literal else ()
+    return f"Write {', '.join(words[:-1])} or {words[-1]}." if words else ""

@@ -81,6 +81,11 @@ class Store:
         """Where the file of a key is, or would be."""
         return self.folder / kind / key[:2] / (key + _SUFFIX)
 
+    @property
+    def graphs(self) -> Path:
+        """Where runtimes keep what is costly to make."""
+        return self.folder / "graphs"
+
     def has(self, kind: Kind, key: str) -> bool:
         """Whether there is a file, without a look inside."""
         return self.path(kind, key).is_file()

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 #: Numbers in a block: 4 MB, which a core's cache and the matrix kernels both like.
 BLOCK = 1 << 19
-#: Rows whose products a device sums in float32 before float64 takes over.
-DEVICE_ROWS = 1024
 
 
 def row_blocks(
@@ -72,35 +70,6 @@ def gram_of(values: npt.NDArray[Any], mean: Array) -> Array:
         block = np.subtract(values[:, columns].T, mean[columns, None], dtype=np.float64, order="C")
         lower = add_product(lower, block)
     return symmetric(lower)
-
-
-def device_gram(values: npt.NDArray[Any], mean: Array, device: str) -> Array:
-    """Compute (D, D) as :func:`gram_of` does, on a torch device.
-
-    Products of a few rows are summed in float32, without TF32, and the sums in float64: entries
-    are right to about 1e-6 of the largest. Only ever run on the CPU so far, as its tests do.
-
-    Args:
-        values: (N, D).
-        mean: (D,).
-        device: what torch calls it: ``cuda``, ``cuda:1``, ``cpu``.
-    """
-    import torch
-
-    width = values.shape[1]
-    total = torch.zeros((width, width), dtype=torch.float64, device=device)
-    precise = torch.backends.cuda.matmul.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = False
-    try:
-        for start in range(0, len(values), DEVICE_ROWS):
-            rows = values[start : start + DEVICE_ROWS]
-            block = np.subtract(rows, mean, dtype=np.float64).astype(np.float32)
-            part = torch.from_numpy(block).to(device)
-            total += (part.T @ part).double()
-    finally:
-        torch.backends.cuda.matmul.allow_tf32 = precise
-    result: Array = np.asfortranarray(total.cpu().numpy())
-    return result
 
 
 def add_class_sums(

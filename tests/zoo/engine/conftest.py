@@ -23,6 +23,7 @@ from zoo.types import (
 )
 
 FAKE = RuntimeSpec(name="fake", target="fake_runtime:FakeRuntime", summary="numpy")
+RIVAL = RuntimeSpec(name="rival", target="fake_runtime:RivalRuntime", summary="numpy as well")
 READER = EstimatorSpec(
     name="reader",
     target="fake_runtime:ReadingEstimator",
@@ -134,6 +135,7 @@ class FakeZoo:
         return ModelTask(
             checkpoint=self.checkpoint(name, **facts),
             runtime=FAKE,
+            rivals=(RIVAL,) if "rival" in facts else (),
             estimators=tuple(estimators),
             layers=layers,
             permutations=2,

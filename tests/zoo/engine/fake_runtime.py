@@ -47,9 +47,8 @@ class FakeRuntime:
         log(checkpoint, "open")
         facts = behaviour(checkpoint)
         if facts.get("tells"):
-            Path(checkpoint.folder).parent.joinpath("told.json").write_text(
-                json.dumps(dict(os.environ))
-            )
+            told = {**os.environ, "precision": options.precision, "cache": options.cache}
+            Path(checkpoint.folder).parent.joinpath("told.json").write_text(json.dumps(told))
         if facts.get("broken"):
             raise CheckpointError("the weights are cut short.", "Fetch it again.")
         if facts.get("library_error"):
@@ -57,7 +56,35 @@ class FakeRuntime:
         if facts.get("exits"):
             sys.exit(7)
         kind = AttributingBackbone if facts.get("attributes") else FakeBackbone
+        kind = PlacedBackbone if facts.get("runs_on") else kind
         return kind(checkpoint, facts)
+
+
+class RivalRuntime(FakeRuntime):
+    """Opens the same checkpoints, and behaves as the key ``rival`` of their ``fake.json`` says."""
+
+    def identity(self):
+        return "rival 1"
+
+    def input_key(self, checkpoint, modality):
+        return self._facts(checkpoint)["input_key"]
+
+    def opening_seconds(self, checkpoint, options):
+        assert options.cache.endswith("graphs")
+        return self._facts(checkpoint).get("opening", 0.0)
+
+    def open(self, checkpoint, options):
+        log(checkpoint, "open-rival")
+        facts = self._facts(checkpoint)
+        if facts.get("die_in_open"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        if facts.get("broken"):
+            raise CheckpointError("a part cannot be exported.", "Use another runtime.")
+        return RivalBackbone(checkpoint, facts)
+
+    def _facts(self, checkpoint):
+        facts = behaviour(checkpoint)
+        return {**facts, **facts.get("rival", {})}
 
 
 class _LibraryError(Exception):
@@ -112,8 +139,31 @@ class FakeBackbone:
         log(self.checkpoint, "close")
 
 
+class RivalBackbone(FakeBackbone):
+    def __init__(self, checkpoint, facts):
+        super().__init__(checkpoint, facts)
+        self.taps = tuple(tap for tap in self.taps if tap.name != facts.get("lacks"))
+
+    def extract(self, batch, taps):
+        log(self.checkpoint, "extract-rival")
+        rows = super().extract(batch, taps)
+        return {tap: rows[tap] * (1 + self.facts.get("error", 0.0)) for tap in taps}
+
+
+class PlacedBackbone(FakeBackbone):
+    """Says where it really runs."""
+
+    @property
+    def device(self):
+        return self.facts["runs_on"]
+
+
 class AttributingBackbone(FakeBackbone):
     """Attributes a sample to four cells: its value, over the number of the tap."""
+
+    @property
+    def attribution_note(self):
+        return self.facts.get("note", "")
 
     def attribute(self, batch, taps, method):
         facts = self.facts

@@ -264,6 +264,7 @@ def test_auto_says_what_it_took(settings, images, zoo):
     run(settings, images, zoo.task("a"), on_event=events.append)
     (note,) = [event for event in events if event.kind == "note"]
     assert note.message.startswith("device: c")
+    assert "cpu" not in note.message or "no CUDA device" in note.message
 
 
 def test_progress_comes_from_the_workers(settings, images, zoo):

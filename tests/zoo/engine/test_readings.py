@@ -147,8 +147,38 @@ class TestAttributions:
         assert zoo.calls("extract") == ["a"]
         assert zoo.calls("attribute-10") == ["a", "a"]
 
+    def test_what_took_the_place_of_gradients_stands_beside_what_reads_them(
+        self, settings, images, attributing, reader, mean
+    ):
+        note = "occlusion in place of saliency: operator x has no translation"
+        task = attributing(note=note, estimators=(reader, mean()))
+        for _ in ("made", "kept"):
+            (result,) = run(settings, images, task)
+            notes = {record.estimator: record.note for record in result.records}
+            assert notes["reader"].endswith(f"attributions: {note}")
+            assert "occlusion" not in notes["mean"]
+        (plain,) = run(settings, images, attributing("b"))
+        assert "attributions" not in plain.records[0].note
+
 
 class TestReference:
+    def test_gradients_beside_occlusion_are_named(self, settings, images, attributing):
+        with LocalEngine(settings, images) as engine:
+            other = engine.submit(attributing("r", estimators=(), note="occlusion")).result()
+            reference = Reference(
+                model=other.model,
+                layer=other.default_layer,
+                features=other.features,
+                attributions=other.attributions,
+            )
+            own = engine.submit(replace(attributing(), reference=reference)).result()
+            both = attributing("b", note="occlusion")
+            alike = engine.submit(replace(both, reference=reference)).result()
+        assert own.records[0].note.endswith(
+            "attributions of the reference: occlusion; maps of two kinds are compared"
+        )
+        assert alike.records[0].note.endswith("attributions: occlusion")
+
     def test_scores_are_told_what_to_compare_with(self, settings, images, zoo, attributing):
         with LocalEngine(settings, images) as engine:
             other = engine.submit(attributing("r", estimators=())).result()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from zoo.engine.batches import run_in_batches
+from zoo.engine.batches import Batches, run_in_batches
 from zoo.errors import NotApplicable, PluginError
 from zoo.types.runtimes import Tap
 
@@ -82,6 +82,87 @@ class Extraction(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(Tap(name=each.name, dimension=each.dimension) for each in self.scored("all"))
 
 
+class ForwardPass:
+    """One checkpoint on its way over the inputs, a batch at a time.
+
+    Attributes:
+        pooled: tap -> (N, D) float32; the rows of :attr:`rows` are filled.
+        seconds: spent in forward passes.
+        progress: is told how many samples are done.
+    """
+
+    def __init__(
+        self, backbone: Backbone, inputs: Sequence[Any], progress: Callable[[int], None]
+    ) -> None:
+        """Encode the inputs.
+
+        Raises:
+            PluginError: the backbone does not keep its promises.
+        """
+        self._backbone, self.progress = backbone, progress
+        self.taps = [tap.name for tap in backbone.taps]
+        if backbone.default_tap not in self.taps:
+            raise PluginError(f"the default tap {backbone.default_tap!r} is none of {self.taps}.")
+        self._encoded = backbone.encode(inputs)
+        if len(self._encoded) != len(inputs):
+            raise PluginError(f"{len(inputs)} inputs became {len(self._encoded)} in encode().")
+        self._batches = Batches([each.cost for each in self._encoded], backbone.budget)
+        self.pooled: dict[str, npt.NDArray[np.float32]] = {}
+        self.seconds = 0.0
+        self._steps: list[tuple[int, float]] = []
+
+    @property
+    def rows(self) -> Sequence[int]:
+        """The samples that are done."""
+        return self._batches.done
+
+    @property
+    def batches_left(self) -> float:
+        """How many batches are still to come, about."""
+        return self._batches.left / self._batches.budget
+
+    @property
+    def seconds_left(self) -> float:
+        """What the rest will take, at the pace of everything but the first batch."""
+        timed = self._steps[1:]
+        cost = sum(each[0] for each in timed)
+        return self._batches.left * sum(each[1] for each in timed) / cost if cost else 0.0
+
+    def step(self) -> bool:
+        """Run the next batch; False when there is none.
+
+        Raises:
+            OutOfMemoryError: a single input does not fit.
+            PluginError: the backbone does not keep its promises.
+        """
+        if not self._batches.left:
+            return False
+        before = self.seconds
+        cost = self._batches.run_next(self._forward)
+        self._steps.append((cost, self.seconds - before))
+        self.progress(len(self.rows))
+        return True
+
+    def finish(self) -> dict[str, npt.NDArray[np.float32]]:
+        """Run all that is left; give tap -> (N, D) float32.
+
+        Raises:
+            OutOfMemoryError, PluginError: as :meth:`step`.
+        """
+        while self.step():
+            pass
+        missing = [tap for tap in self.taps if tap not in self.pooled]
+        if missing:
+            raise PluginError(f"the backbone gave no output for {missing}.")
+        return self.pooled
+
+    def _forward(self, batch: Sequence[int]) -> None:
+        started = time.perf_counter()
+        outputs = self._backbone.extract([self._encoded[index] for index in batch], self.taps)
+        self.seconds += time.perf_counter() - started
+        _collect(self.pooled, outputs, batch, len(self._encoded))
+
+
 def extract(
     backbone: Backbone, inputs: Sequence[Any], progress: Callable[[int], None]
 ) -> tuple[dict[str, npt.NDArray[np.float32]], float]:
@@ -99,29 +180,8 @@ def extract(
         OutOfMemoryError: a single input does not fit.
         PluginError: the backbone does not keep its promises.
     """
-    taps = [tap.name for tap in backbone.taps]
-    if backbone.default_tap not in taps:
-        raise PluginError(f"the default tap {backbone.default_tap!r} is none of {taps}.")
-    encoded = backbone.encode(inputs)
-    if len(encoded) != len(inputs):
-        raise PluginError(f"{len(inputs)} inputs became {len(encoded)} in encode().")
-    pooled: dict[str, npt.NDArray[np.float32]] = {}
-    done, seconds = 0, 0.0
-
-    def forward(batch: Sequence[int]) -> None:
-        nonlocal done, seconds
-        started = time.perf_counter()
-        outputs = backbone.extract([encoded[index] for index in batch], taps)
-        seconds += time.perf_counter() - started
-        _collect(pooled, outputs, batch, len(inputs))
-        done += len(batch)
-        progress(done)
-
-    run_in_batches([each.cost for each in encoded], backbone.budget, forward)
-    missing = [tap for tap in taps if tap not in pooled]
-    if missing:
-        raise PluginError(f"the backbone gave no output for {missing}.")
-    return pooled, seconds
+    forward = ForwardPass(backbone, inputs, progress)
+    return forward.finish(), forward.seconds
 
 
 def attribute(

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from zoo.engine.choices import read_choice
+from zoo.engine.contest import Contest, Rival
 from zoo.engine.deaths import explain
 from zoo.engine.devices import check_device, choose_devices
 from zoo.engine.jobs import ExtractDone, ExtractJob
@@ -18,7 +20,7 @@ from zoo.events import Event
 from zoo.types.failure import Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from zoo.engine.jobs import AttributionJob
     from zoo.engine.parts import Part
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     Then = Callable[[Any], None]
 
 _UNKNOWN_BYTES = 512 << 20
+#: Less work than this is not worth asking whether another runtime is faster.
+LEAST_SECONDS = 3.0
 #: How often something may vanish from the store under our feet.
 REPEATS = 2
 
@@ -42,17 +46,29 @@ class Pass:
     Attributes:
         key: of the features.
         attribution: what to attribute beside them.
+        contest: other runtimes that may take over.
     """
 
     wanted: Wanted
     part: Part
     key: str
     attribution: AttributionJob | None = None
+    contest: Contest | None = None
 
     @property
     def name(self) -> str:
         """Equal for two that leave the same files behind."""
-        return f"{self.key} {self.attribution.key if self.attribution else ''}"
+        rivals = self.contest.rivals if self.contest else ()
+        beside = self.attribution.key if self.attribution else ""
+        return " ".join([self.key, beside, *(rival.key for rival in rivals)])
+
+    def against(self, rivals: Sequence[Wanted], memory: str) -> Pass:
+        """Let other runtimes take over; ``memory`` is the key of what is remembered."""
+        entries = tuple(
+            Rival(runtime=each.runtime, key=self.part.features_key(each)) for each in rivals
+        )
+        contest = Contest(rivals=entries, memory=memory, least=LEAST_SECONDS)
+        return replace(self, contest=contest)
 
 
 class Forwards:
@@ -97,6 +113,9 @@ class Forwards:
             threads=self._settings.threads,
             prepare_seconds=sum(each.seconds for each in prepared),
             attribution=one.attribution,
+            precision=one.wanted.precision,
+            demanded="" if self._device in {"auto", "cpu"} else self._device,
+            contest=one.contest,
         )
         size = checkpoint.entry.bytes or _UNKNOWN_BYTES
         self._workers.add(
@@ -106,7 +125,7 @@ class Forwards:
                 done=partial(self._take, one, repeats, done),
                 order=(EXTRACT, -size, one.wanted.number),
                 devices=devices,
-                memory=WORKER_BYTES + 2 * size,
+                memory=WORKER_BYTES + (3 if one.contest else 2) * size,
                 timeout=self._settings.timeout or None,
             )
         )
@@ -126,11 +145,22 @@ class Forwards:
         """Try again without attributions, which may be what the worker died of."""
         model, timeout = one.wanted.checkpoint.model, self._settings.timeout
         if one.attribution is None:
-            done(ExtractDone(failure=explain(error, stage="extract", model=model, timeout=timeout)))
+            failure = explain(error, stage="extract", model=model, timeout=timeout)
+            done(ExtractDone(failure=failure, runtime=self._at_work(one)))
             return
         failure = explain(error, stage="attribute", model=model, timeout=timeout)
         plain = replace(one, attribution=None)
         self._gather_inputs(plain, repeats, lambda answer: done(_unattributed(answer, failure)))
+
+    def _at_work(self, one: Pass) -> str:
+        """Name the runtime that a contest was at when its worker died."""
+        if one.contest is None:
+            return ""
+        try:
+            choice = read_choice(self._store, one.contest.memory)
+        except OSError:
+            return ""
+        return choice.trying or choice.runtime
 
     def _find_devices(self, done: Then) -> None:
         def choose(gpus: Any) -> None:
@@ -140,9 +170,11 @@ class Forwards:
                 done(error)
                 return
             if self._device == "auto":
-                self._tell(Event(kind="note", message=f"device: {', '.join(devices)}"))
+                why = f" ({missing})" if devices == ("cpu",) else ""
+                self._tell(Event(kind="note", message=f"device: {', '.join(devices)}{why}"))
             done(devices)
 
+        missing = "PyTorch finds no CUDA device" if may_have_gpu() else "no CUDA device"
         if self._device == "cpu" or (self._device == "auto" and not may_have_gpu()):
             choose(0)
         else:

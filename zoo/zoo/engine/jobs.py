@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from zoo.engine.contest import Contest
     from zoo.engine.extract import Extraction
     from zoo.engine.keys import Names
     from zoo.engine.pieces import Piece
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from zoo.types.failure import Failure
     from zoo.types.model import Checkpoint
     from zoo.types.probe import Task
+    from zoo.types.runtimes import Precision
     from zoo.types.score import ScoreRecord
     from zoo.types.specs import RuntimeSpec
 
@@ -66,6 +68,9 @@ class ExtractJob:
         texts: the inputs that need no preparation.
         prepare_seconds: what the shards took.
         attribution: what to attribute while the checkpoint is open.
+        precision: numbers that the forward pass computes in.
+        demanded: the device that a person asked for by name; empty where any will do.
+        contest: other runtimes that may take over; None where there are none.
     """
 
     store: Path
@@ -78,6 +83,9 @@ class ExtractJob:
     threads: int
     prepare_seconds: float
     attribution: AttributionJob | None = None
+    precision: Precision = "fp32"
+    demanded: str = ""
+    contest: Contest | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +96,7 @@ class ExtractDone:
         lost: shards that are no longer there; prepare them again and repeat.
         seconds: of the whole job.
         unattributed: why there are no attributions, where some were wanted.
+        runtime: name of what made the features, or failed to; empty where they were there.
     """
 
     extraction: Extraction | None = None
@@ -95,6 +104,7 @@ class ExtractDone:
     lost: tuple[str, ...] = ()
     seconds: float = 0.0
     unattributed: Failure | None = None
+    runtime: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

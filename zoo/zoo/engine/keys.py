@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.util
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,11 +27,19 @@ if TYPE_CHECKING:
     from zoo.store import Store
     from zoo.types.model import Checkpoint
     from zoo.types.probe import Probe
+    from zoo.types.runtimes import Precision
 
 #: Raised when the layout of the files changes.
 _FORMAT = 2
 DTYPE = "float32"
-_SCORING = ("zoo.scoring", "zoo.factorisation", "zoo.sweeps", "zoo.labels", "zoo.checks")
+_SCORING = (
+    "zoo.scoring",
+    "zoo.factorisation",
+    "zoo.sweeps",
+    "zoo.algebra",
+    "zoo.labels",
+    "zoo.checks",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +65,13 @@ def labels_digest(probe: Probe) -> str:
 
 
 def features_key(
-    checkpoint: Checkpoint, identity: str, input_key: str, fingerprint: str, labels: str
+    checkpoint: Checkpoint,
+    identity: str,
+    input_key: str,
+    fingerprint: str,
+    labels: str,
+    *,
+    precision: Precision = "fp32",
 ) -> str:
     """Name the pooled activations of one checkpoint on one probe."""
     return key(
@@ -66,18 +82,22 @@ def features_key(
         input=input_key,
         probe=fingerprint,
         labels=labels,
-        dtype=DTYPE,
+        dtype=DTYPE if precision == "fp32" else precision,
     )
 
 
 def shard_key(
-    identity: str, input_key: str, fingerprint: str, labels: str, rows: Sequence[int]
+    package: str, input_key: str, fingerprint: str, labels: str, rows: Sequence[int]
 ) -> str:
-    """Name the prepared inputs of some rows, shared by all checkpoints with one input key."""
+    """Name the prepared inputs of some rows.
+
+    They are shared by all checkpoints with one input key, in all runtimes of one package.
+    """
     return key(
         kind="inputs",
         format=_FORMAT,
-        runtime=identity,
+        package=package,
+        decoders=_decoders(),
         input=input_key,
         probe=fingerprint,
         labels=labels,
@@ -173,6 +193,16 @@ def known_records(
     for name, value in store.records.read(cells).items():
         record = msgspec.json.decode(value, type=ScoreRecord)
         found[cells[name]] = msgspec.structs.replace(record, model=task.checkpoint.model)
+    return found
+
+
+@functools.cache
+def _decoders() -> list[str]:
+    # Their versions shape the pixels, whichever runtime reads them afterwards.
+    found = []
+    for name in ("pillow", "transformers"):
+        with suppress(metadata.PackageNotFoundError):
+            found.append(f"{name}={metadata.version(name)}")
     return found
 
 

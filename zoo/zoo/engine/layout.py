@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from zoo.engine.tasks import ModelTask
     from zoo.store import Store
     from zoo.types.probe import Probe
+    from zoo.types.runtimes import Precision
+    from zoo.types.specs import RuntimeSpec
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -89,24 +92,45 @@ class Layout:
         *,
         extras: Mapping[str, npt.NDArray[Any]],
         slices: Sequence[Rows],
+        precision: Precision = "fp32",
     ) -> None:
         """Prepare; ``part`` makes a part of the probe."""
-        self._store, self._probe = store, probe
+        self._store, self._probe, self._precision = store, probe, precision
         self._extras, self._digest = dict(extras), extras_digest(extras)
         self._whole = part(None)
         self._slices, self._rows = [part(rows) for rows in slices], list(slices)
         self._submitted = 0
 
-    def wanted(self, task: ModelTask) -> Wanted:
-        """Ask the runtime what a checkpoint wants its inputs to be like."""
-        checkpoint, runtime = task.checkpoint, build(task.runtime)
+    def wanted(self, task: ModelTask) -> list[Wanted]:
+        """Ask the runtimes what a checkpoint wants its inputs to be like.
+
+        Returns:
+            The first runtime, and those rivals that read the same prepared inputs. No rival takes
+            over where maps are attributed: those of all models are to be made alike.
+        """
         self._submitted += 1
+        first = self._ask(task, task.runtime)
+        entrants = [first]
+        for spec in () if task.attributions or self._precision != "fp32" else task.rivals:
+            with suppress(Exception, SystemExit):  # that of a rival is none of the model's
+                rival = self._ask(task, spec)
+                if self._probe.modality != "image" or rival.shares_inputs(first):
+                    entrants.append(rival)
+        return entrants
+
+    def samples(self, what: Located) -> int:
+        """Count the samples of a task."""
+        return self._probe.samples if what.rows is None else len(what.rows)
+
+    def _ask(self, task: ModelTask, spec: RuntimeSpec) -> Wanted:
+        runtime = build(spec)
         return Wanted(
-            checkpoint=checkpoint,
-            runtime=task.runtime,
+            checkpoint=task.checkpoint,
+            runtime=spec,
             identity=runtime.identity(),
-            input_key=runtime.input_key(checkpoint, self._probe.modality),
+            input_key=runtime.input_key(task.checkpoint, self._probe.modality),
             number=self._submitted,
+            precision=self._precision,
         )
 
     def locate(self, task: ModelTask, wanted: Wanted) -> Located:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from concurrent.futures import CancelledError, Future, InvalidStateError, wait
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
+from zoo.algebra import LEAST
+from zoo.engine.choices import Entrants
 from zoo.engine.deaths import explain
+from zoo.engine.flows import Flow, find
 from zoo.engine.forwards import REPEATS, Forwards, vanished
 from zoo.engine.jobs import ExtractDone, ScoreDone, ScoreJob
 from zoo.engine.keys import Names
@@ -16,12 +18,12 @@ from zoo.engine.layout import Layout, Located
 from zoo.engine.once import gather
 from zoo.engine.parts import Part
 from zoo.engine.pieces import Piece, read_extractions, read_features
-from zoo.engine.results import conclude, failed, look_up, unattributed
+from zoo.engine.results import conclude, failed, unattributed
 from zoo.engine.scores import score_features
 from zoo.engine.teller import Teller
 from zoo.engine.workers import SCORE, WORKER_BYTES, Job, Workers
 from zoo.errors import InputError, ZooError
-from zoo.events import ignore
+from zoo.events import Event, ignore
 from zoo.store import Store
 from zoo.types.failure import Failure
 
@@ -40,20 +42,6 @@ if TYPE_CHECKING:
     from zoo.types.probe import Probe
 
 _NO_EXTRAS: Mapping[str, npt.NDArray[Any]] = {}
-
-
-@dataclass(eq=False)
-class _Flow:
-    """One task on its way."""
-
-    task: ModelTask
-    future: Future[ModelResult]
-    wanted: Wanted
-    what: Located
-    forward: bool = False
-    repeats: int = 0
-    seconds: float = 0.0
-    failures: list[Failure] = field(default_factory=list)
 
 
 class LocalEngine:
@@ -94,7 +82,9 @@ class LocalEngine:
         self._tell = Teller(on_event)
         self.workers = Workers(settings, self._tell, self._crash)
         part = partial(Part, self.workers, self._store, probe, self._tell)
-        self._layout = Layout(probe, part, self._store, extras=extras, slices=slices)
+        self._layout = Layout(
+            probe, part, self._store, extras=extras, slices=slices, precision=settings.precision
+        )
         self._forwards = Forwards(self.workers, self._store, settings, self._tell)
         self._measured: dict[tuple[str, str], Located] = {}
         self._pending: set[Future[ModelResult]] = set()
@@ -129,17 +119,17 @@ class LocalEngine:
             future.set_result(failed(task, Failure.of(error, stage="load", hint=hint)))
             return future
         try:
-            what = self._layout.locate(task, wanted)
-            known = look_up(self._store, what, task)
-            self._remember(what)
+            entrants = Entrants(wanted, self._store, self._settings, self._probe.modality)
+            flow, known = find(task, future, entrants, layout=self._layout, store=self._store)
         except OSError as error:
             hint = "Name a folder that can be written with ZOO_HOME."
             raise ZooError(f"the store cannot be used: {error}.", hint) from error
+        self._remember(flow.what)
         if known is not None:
             future.set_result(known)
             return future
         self._pending.add(future)
-        self.workers.call(partial(self._begin, _Flow(task, future, wanted, what)))
+        self.workers.call(partial(self._begin, flow))
         return future
 
     def read(self, result: ModelResult, layer: str) -> Features:
@@ -195,22 +185,27 @@ class LocalEngine:
 
     # Everything below runs in the thread of the workers.
 
-    def _begin(self, flow: _Flow) -> None:
+    def _begin(self, flow: Flow) -> None:
         missing = flow.what.missing(self._store)
+        if flow.rivals:
+            missing = [one.against(flow.rivals, flow.entrants.memory) for one in missing]
         flow.forward = flow.forward or bool(missing)
         asks = [partial(self._forwards.ask, one) for one in missing]
         gather(asks, partial(self._extracted, flow))
 
-    def _extracted(self, flow: _Flow, answers: list[ExtractDone | InputError]) -> None:
+    def _extracted(self, flow: Flow, answers: list[ExtractDone | InputError]) -> None:
         done = []
         for answer in answers:
             if isinstance(answer, InputError):
                 self._settle(flow.future, error=answer)
                 return
             if answer.extraction is None:
-                self._settle(flow.future, failed(flow.task, answer.failure or vanished()))
+                failure = answer.failure or vanished()
+                if not self._fall_back(flow, answer.runtime, failure):
+                    self._settle(flow.future, failed(flow.task, failure))
                 return
             done.append(answer)
+            self._move(flow, flow.entrants.named(answer.runtime))
         flow.seconds = sum(answer.seconds for answer in done)
         failures = [answer.unattributed for answer in done if answer.unattributed is not None]
         known = flow.what.attempts(self._store).values()
@@ -223,7 +218,29 @@ class LocalEngine:
         else:
             self._kept(flow)
 
-    def _kept(self, flow: _Flow) -> None:
+    def _move(self, flow: Flow, wanted: Wanted | None) -> None:
+        """Go on with what another runtime has made, or will make."""
+        if wanted is not None and wanted is not flow.wanted:
+            flow.wanted, flow.rivals = wanted, ()
+            flow.what = self._layout.locate(flow.task, wanted)
+            self._remember(flow.what)
+
+    def _fall_back(self, flow: Flow, runtime: str, failure: Failure) -> bool:
+        """Start again in the first runtime where one that was chosen over it has failed."""
+        culprit = runtime or flow.wanted.runtime.name
+        first = flow.entrants.first
+        if flow.fallen or culprit == first.runtime.name:
+            return False
+        flow.fallen = True
+        text = f"runtime: {culprit} is out, {first.runtime.name} does it: {failure.error}"
+        self._tell(Event(kind="note", model=flow.task.checkpoint.model, message=text))
+        flow.entrants.rule_out(culprit, failure.error)
+        flow.rivals = ()
+        self._move(flow, first)
+        self._begin(flow)
+        return True
+
+    def _kept(self, flow: Flow) -> None:
         """Answer a task without estimators."""
         extraction = read_extractions(self._store, flow.what.pieces)
         if extraction is None:
@@ -231,10 +248,12 @@ class LocalEngine:
         else:
             self._settle(flow.future, self._concluded(flow, ScoreDone(extraction=extraction)))
 
-    def _score(self, flow: _Flow) -> None:
+    def _score(self, flow: Flow) -> None:
         limit = self._settings.timeout
         reference = flow.task.reference
         other = self._where(reference.features, reference.attributions) if reference else None
+        known = read_extractions(self._store, flow.what.pieces)
+        widths = [layer.dimension for layer in known.scored(flow.task.layers)] if known else []
         job = ScoreJob(
             store=self._store.folder,
             names=flow.what.names,
@@ -253,10 +272,11 @@ class LocalEngine:
                 order=(SCORE, flow.wanted.number),
                 memory=WORKER_BYTES,
                 timeout=max(1.0, limit - flow.seconds) if limit else None,
+                gains=min(len(job.labels), max(widths, default=0)) >= LEAST,
             )
         )
 
-    def _scored(self, flow: _Flow, answer: ScoreDone | BaseException) -> None:
+    def _scored(self, flow: Flow, answer: ScoreDone | BaseException) -> None:
         if isinstance(answer, BaseException):
             model, timeout = flow.task.checkpoint.model, self._settings.timeout
             failure = explain(answer, stage="score", model=model, timeout=timeout)
@@ -269,7 +289,7 @@ class LocalEngine:
         else:
             self._settle(flow.future, self._concluded(flow, answer))
 
-    def _repeat(self, flow: _Flow) -> None:
+    def _repeat(self, flow: Flow) -> None:
         """Make again what vanished."""
         if flow.repeats >= REPEATS:
             self._settle(flow.future, failed(flow.task, vanished()))
@@ -281,7 +301,7 @@ class LocalEngine:
         self._remember(flow.what)
         self._begin(flow)
 
-    def _concluded(self, flow: _Flow, answer: ScoreDone) -> ModelResult:
+    def _concluded(self, flow: Flow, answer: ScoreDone) -> ModelResult:
         assert answer.extraction is not None
         return conclude(
             flow.task,
@@ -289,6 +309,7 @@ class LocalEngine:
             flow.what.names,
             answer.records,
             (*flow.failures, *answer.failures),
+            runtime=flow.wanted.runtime.name,
             from_store=not flow.forward,
         )
 

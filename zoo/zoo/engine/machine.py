@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import os
+import platform
 import sys
 from pathlib import Path
 
@@ -33,6 +35,31 @@ def may_have_gpu() -> bool:
     if sys.platform == "darwin":
         return False
     return not sys.platform.startswith("linux") or any(Path(node).exists() for node in _GPU_NODES)
+
+
+@functools.cache
+def describe_machine() -> str:
+    """Name what decides how fast a network runs here: processor, cores and GPUs."""
+    gpus = sorted(
+        line.partition(":")[2].strip()
+        for path in Path("/proc/driver/nvidia/gpus").glob("*/information")
+        for line in _lines(path)
+        if line.startswith("Model")
+    )
+    models = (
+        line.partition(":")[2].strip()
+        for line in _lines(Path("/proc/cpuinfo"))
+        if line.startswith("model name")
+    )
+    processor = next(models, platform.processor() or platform.machine())
+    return ", ".join([processor, f"{usable_cores()} cores", *gpus])
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
 
 
 def _quota() -> int:

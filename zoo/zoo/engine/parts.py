@@ -50,6 +50,7 @@ class Part:
             wanted.input_key,
             self.probe.fingerprint,
             self._labels,
+            precision=wanted.precision,
         )
 
 

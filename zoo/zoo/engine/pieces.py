@@ -97,12 +97,14 @@ def read_features(
         return None
     logits = tensors.get(LOGITS)
     found = dict(extras)
+    note = ""
     if any(piece.attributions for piece in pieces):
         maps = _read_maps(store, pieces, layer, len(labels))
         if maps is None:
             return None
         if maps.size:
             found["attributions"] = maps
+            note = _attribution_note(store, pieces)
     return Features(
         model=model,
         layer=layer,
@@ -111,6 +113,7 @@ def read_features(
         task=task,
         logits=None if logits is None or not np.isfinite(logits).all() else logits.astype("f8"),
         extras=found,
+        attribution_note=note,
     )
 
 
@@ -143,6 +146,14 @@ def _read_maps(
             maps = np.full((samples, found.shape[1]), np.nan)
         maps[np.searchsorted(places, own[spread(len(own), len(found))])] = found
     return maps
+
+
+def _attribution_note(store: Store, pieces: Sequence[Piece]) -> str:
+    """What the files of the attributions say of how they were made, each once."""
+    keys = [piece.attributions for piece in pieces if piece.attributions]
+    files = [store.read("attributions", key, names=()) for key in keys]
+    notes = [file.metadata.get("note", "") for file in files if file is not None]
+    return "; ".join(dict.fromkeys(note for note in notes if note))
 
 
 def _read(

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from zoo.store import Store
     from zoo.types.model import Checkpoint
     from zoo.types.probe import Probe
+    from zoo.types.runtimes import Precision
     from zoo.types.specs import RuntimeSpec
 
     Then = Callable[[ShardDone], None]
@@ -35,6 +36,7 @@ class Wanted:
     Attributes:
         identity, input_key: as its runtime gives them.
         number: its place among all tasks.
+        precision: numbers that its forward pass computes in.
     """
 
     checkpoint: Checkpoint
@@ -42,6 +44,16 @@ class Wanted:
     identity: str
     input_key: str
     number: int
+    precision: Precision = "fp32"
+
+    @property
+    def package(self) -> str:
+        """Where its runtime comes from: runtimes of one package share what they prepare."""
+        return self.runtime.target.partition(":")[0].partition(".")[0]
+
+    def shares_inputs(self, other: Wanted) -> bool:
+        """Whether both read the same prepared images."""
+        return (self.package, self.input_key) == (other.package, other.input_key)
 
 
 class Preparation:
@@ -59,7 +71,7 @@ class Preparation:
         """Name the shards of all samples, in their order."""
         if self._probe.modality != "image":
             return {}
-        name = partial(shard_key, wanted.identity, wanted.input_key, self._probe.fingerprint)
+        name = partial(shard_key, wanted.package, wanted.input_key, self._probe.fingerprint)
         return {name(self._labels, rows): rows for rows in shards(self._probe.samples)}
 
     def asks(self, wanted: Wanted) -> list[Callable[[Then], None]]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from zoo.types.score import ScoreRecord
 
 
-def look_up(store: Store, what: Located, task: ModelTask) -> ModelResult | None:
+def look_up(store: Store, what: Located, task: ModelTask, runtime: str) -> ModelResult | None:
     """Answer from the records alone; None when anything is missing.
 
     Whoever asks for no score wants the files, which the records do not promise.
@@ -39,13 +39,15 @@ def look_up(store: Store, what: Located, task: ModelTask) -> ModelResult | None:
     layers = [layer.name for layer in extraction.scored(task.layers)]
     notes = unattributed(task, failures)
     if is_unusable(extraction, task):
-        return conclude(task, extraction, what.names, failures=notes, from_store=True)
+        return conclude(
+            task, extraction, what.names, failures=notes, runtime=runtime, from_store=True
+        )
     found = known_records(store, what.names, task, layers)
     cells = [(layer, job.spec.name) for layer in layers for job in task.estimators]
     if any(cell not in found for cell in cells):
         return None
     records = [found[cell] for cell in cells]
-    return conclude(task, extraction, what.names, records, notes, from_store=True)
+    return conclude(task, extraction, what.names, records, notes, runtime=runtime, from_store=True)
 
 
 def is_unusable(extraction: Extraction, task: ModelTask) -> bool:
@@ -60,6 +62,7 @@ def conclude(
     records: Sequence[ScoreRecord] = (),
     failures: Sequence[Failure] = (),
     *,
+    runtime: str,
     from_store: bool,
 ) -> ModelResult:
     """Put an answer together; a model without a single usable layer has failed."""
@@ -83,6 +86,7 @@ def conclude(
         from_store=from_store,
         features=names.features,
         attributions=names.attributions,
+        runtime=runtime,
     )
 
 

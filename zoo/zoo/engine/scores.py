@@ -12,7 +12,7 @@ from zoo.engine.failures import ERRORS, failure_of
 from zoo.engine.jobs import ScoreDone
 from zoo.engine.keys import extraction_key, known_records, score_key
 from zoo.engine.pieces import read_extractions, read_features
-from zoo.engine.process import report
+from zoo.engine.process import owned_device, report
 from zoo.errors import ZooError
 from zoo.events import Event
 from zoo.store import Store
@@ -109,6 +109,7 @@ def _score_layer(
 def _score(
     job: ScoreJob, features: Features, missing: Sequence[EstimatorJob]
 ) -> tuple[list[ScoreRecord], list[Failure]]:
+    from zoo.algebra import lent
     from zoo.scoring import score_layer
 
     model = job.task.checkpoint.model
@@ -122,9 +123,10 @@ def _score(
         except ERRORS as error:
             failures.append(failure_of(error, "score", model))
     task = job.task
-    records, failed = score_layer(
-        features, estimators, permutations=task.permutations, folds=task.folds, seed=task.seed
-    )
+    with lent(owned_device()):
+        records, failed = score_layer(
+            features, estimators, permutations=task.permutations, folds=task.folds, seed=task.seed
+        )
     failures += [msgspec.structs.replace(each, model=model) for each in failed]
     return list(records), failures
 

@@ -47,6 +47,7 @@ class ModelTask:
     """Measure one checkpoint on the engine's probe.
 
     Attributes:
+        rivals: other runtimes that may take over where they turn out to be faster.
         estimators: what to score by; none keeps the features and no more.
         layers: score the layer a new head would read, or all of them.
         permutations: shuffled label sets for the null.
@@ -69,6 +70,7 @@ class ModelTask:
     attribution_samples: int = 100
     reference: Reference | None = None
     slices: int = 0
+    rivals: tuple[RuntimeSpec, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +89,7 @@ class ModelResult:
         from_store: no forward pass was needed; the seconds are those of the run that did it.
         features: key of the features, for :class:`Reference` and :meth:`LocalEngine.read`.
         attributions: key of the attributions; empty when there are none.
+        runtime: name of what opened it.
     """
 
     model: str
@@ -102,3 +105,4 @@ class ModelResult:
     from_store: bool = False
     features: str = ""
     attributions: str = ""
+    runtime: str = ""

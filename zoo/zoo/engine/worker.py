@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import gc
 import time
-from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from zoo.catalogue import build
-from zoo.engine.extract import Extraction, attribute, describe, extract, last_alive
+from zoo.engine.contest import enter, hold
+from zoo.engine.extract import Extraction, attribute, describe, last_alive
 from zoo.engine.failures import ERRORS, failure_of
 from zoo.engine.inputs import pack, unpack
 from zoo.engine.jobs import ExtractDone, ShardDone
@@ -22,7 +22,7 @@ from zoo.engine.keys import attempt_key, extraction_key
 from zoo.engine.pieces import read_extraction, spread
 from zoo.engine.process import owned_device, report
 from zoo.engine.scores import keep
-from zoo.errors import NotApplicable
+from zoo.errors import InputError, NotApplicable
 from zoo.events import Event
 from zoo.store import Store
 from zoo.types.runtimes import Attributes, RuntimeOptions
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from zoo.engine.contest import Entrant
     from zoo.engine.jobs import AttributionJob, ExtractJob, ShardJob
     from zoo.types.failure import Failure
     from zoo.types.runtimes import Backbone
@@ -77,11 +78,11 @@ def extract_features(job: ExtractJob) -> ExtractDone:
     store = Store(job.store)
     try:
         with store.lock("features", job.key):
-            known = read_extraction(store, job.key)
+            known, name = _known(store, job)
             if job.attribution and store.has("attributions", job.attribution.key):
                 job = replace(job, attribution=None)
             if known is not None and job.attribution is None:
-                return ExtractDone(extraction=known)
+                return ExtractDone(extraction=known, runtime=name)
             inputs, lost = _inputs(store, job)
             if lost:
                 return ExtractDone(lost=lost)
@@ -91,6 +92,18 @@ def extract_features(job: ExtractJob) -> ExtractDone:
         return ExtractDone(failure=failure_of(error, "extract", job.checkpoint.model))
     finally:
         gc.collect()  # the next checkpoint needs the memory of this one
+
+
+def _known(store: Store, job: ExtractJob) -> tuple[Extraction | None, str]:
+    """Look for the features of the first runtime and of those that might take over."""
+    names = {job.key: job.runtime.name}
+    if job.contest is not None:
+        names |= {rival.key: rival.runtime.name for rival in job.contest.rivals}
+    for key, name in names.items():
+        known = read_extraction(store, key)
+        if known is not None:
+            return known, name
+    return None, ""
 
 
 def _inputs(store: Store, job: ExtractJob) -> tuple[list[Any], tuple[str, ...]]:
@@ -106,42 +119,87 @@ def _inputs(store: Store, job: ExtractJob) -> tuple[list[Any], tuple[str, ...]]:
 
 
 def _run(store: Store, job: ExtractJob, inputs: list[Any], known: Extraction | None) -> ExtractDone:
-    started = time.perf_counter()
     model = job.checkpoint.model
+    options = RuntimeOptions(
+        device=owned_device(),
+        threads=job.threads,
+        precision=job.precision,
+        cache=str(store.graphs),
+        extras={"modality": job.modality},
+    )
     try:
-        options = RuntimeOptions(
-            device=owned_device(), threads=job.threads, extras={"modality": job.modality}
-        )
-        opened = build(job.runtime).open(job.checkpoint, options)
+        entrant = _enter(job, options)
     except ERRORS as error:
         failure = failure_of(error, "load", model)
         if known is None:
             return ExtractDone(failure=failure)
         return ExtractDone(extraction=known, unattributed=failure)
-    load_seconds = time.perf_counter() - started
-    with closing(opened) as backbone:
-        extraction = known or _forward(store, job, backbone, inputs, load_seconds)
-        unattributed = _attribute(store, job, backbone, extraction, inputs)
-    return ExtractDone(extraction=extraction, unattributed=unattributed)
+    with entrant as first:
+        winner = first
+        if known is None:
+            first.begin(inputs, _progress(model, len(inputs)))
+            if job.contest is not None:
+                winner = hold(job.contest, first, store=store, options=options, inputs=inputs)
+        with winner:
+            return _finish(store, job, winner, known, inputs)
 
 
-def _forward(
-    store: Store, job: ExtractJob, backbone: Backbone, inputs: list[Any], load_seconds: float
-) -> Extraction:
-    progress = _progress(job.checkpoint.model, len(inputs))
-    tensors, forward_seconds = extract(backbone, inputs, progress)
-    layers = describe(tensors, [tap.name for tap in backbone.taps])
+def _finish(
+    store: Store, job: ExtractJob, entrant: Entrant, known: Extraction | None, inputs: list[Any]
+) -> ExtractDone:
+    name = entrant.runtime.name
+    try:
+        extraction = known or _forward(store, job, entrant)
+    except ERRORS as error:
+        return ExtractDone(failure=failure_of(error, "extract", job.checkpoint.model), runtime=name)
+    unattributed = _attribute(store, job, entrant.backbone, extraction, inputs)
+    return ExtractDone(extraction=extraction, unattributed=unattributed, runtime=name)
+
+
+def _enter(job: ExtractJob, options: RuntimeOptions) -> Entrant:
+    entrant = enter(job.runtime, job.key, job.checkpoint, options)
+    try:
+        _check_device(job, entrant)
+    except InputError:
+        entrant.close()
+        raise
+    return entrant
+
+
+def _check_device(job: ExtractJob, entrant: Entrant) -> None:
+    """Say where a checkpoint runs when that is not where it was told to.
+
+    Raises:
+        InputError: a person asked for the other device by name.
+    """
+    told, found = owned_device(), entrant.device
+    if told.partition(":")[0] == found.partition(":")[0]:
+        return
+    name = entrant.runtime.name
+    text = f"the runtime {name} runs it on {found}, not on {told}"
+    if job.demanded:
+        raise InputError(
+            f"{text}, and --device {job.demanded} was asked for.",
+            f"Use --device {found.partition(':')[0]}, or another --runtime; zoo doctor says more.",
+        )
+    report(Event(kind="note", model=job.checkpoint.model, message=f"device: {text}"))
+
+
+def _forward(store: Store, job: ExtractJob, entrant: Entrant) -> Extraction:
+    backbone, forward = entrant.backbone, entrant.forward
+    tensors = forward.finish()
+    layers = describe(tensors, forward.taps)
     extraction = Extraction(
         layers=layers,
         default_layer=last_alive(layers, backbone.default_tap),
         prepare_seconds=job.prepare_seconds,
-        load_seconds=load_seconds,
-        forward_seconds=forward_seconds,
-        device=owned_device(),
+        load_seconds=entrant.load_seconds,
+        forward_seconds=forward.seconds,
+        device=entrant.device,
     )
     text = msgspec.json.encode(extraction)
-    store.write("features", job.key, tensors, {"extraction": text.decode()})
-    keep(store, {extraction_key(job.key): text})
+    store.write("features", entrant.key, tensors, {"extraction": text.decode()})
+    keep(store, {extraction_key(entrant.key): text})
     return extraction
 
 
@@ -154,7 +212,8 @@ def _attribute(
     model, attempt = job.checkpoint.model, attempt_key(job.attribution.key)
     try:
         tensors = _maps(job, job.attribution, backbone, extraction, inputs)
-        store.write("attributions", job.attribution.key, tensors, {})
+        note = str(getattr(backbone, "attribution_note", ""))
+        store.write("attributions", job.attribution.key, tensors, {"note": note} if note else {})
         keep(store, {attempt: msgspec.json.encode(None)})
     except NotApplicable as error:
         failure = failure_of(error, "attribute", model)

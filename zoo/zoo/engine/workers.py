@@ -49,6 +49,7 @@ class Job:
         memory: bytes it may need at its peak.
         timeout: seconds, or None.
         attempts: how many workers it may outlive.
+        gains: it runs faster in the owner of a GPU, which may take it while no other job waits.
     """
 
     function: Callable[[Any], Any]
@@ -59,6 +60,7 @@ class Job:
     memory: int = 0
     timeout: float | None = None
     attempts: int = 1
+    gains: bool = False
 
 
 @dataclass(eq=False)
@@ -144,7 +146,7 @@ class Workers:
         for job in sorted(self._ready, key=lambda each: each.order):
             if not self._fits(job):
                 continue
-            lane = self._idle_lane(job.devices)
+            lane = self._unwanted_lane(job) or self._idle_lane(job.devices)
             if lane is not None:
                 self._ready.remove(job)
                 self._start(lane, job)
@@ -152,6 +154,14 @@ class Workers:
     def _fits(self, job: Job) -> bool:
         running = [lane.job.memory for lane in self._lanes if lane.job is not None]
         return not running or sum(running) + job.memory <= self._memory
+
+    def _unwanted_lane(self, job: Job) -> _Lane | None:
+        """An idle owner of a GPU that no job is waiting for."""
+        if not job.gains:
+            return None
+        wanted = {device for each in self._ready for device in each.devices}
+        unwanted = (e for e in self._lanes if e.job is None and e.device not in {CPU, *wanted})
+        return next(unwanted, None)
 
     def _idle_lane(self, devices: tuple[str, ...]) -> _Lane | None:
         lanes = [lane for lane in self._lanes if lane.device in devices]

@@ -44,6 +44,8 @@ class ModelScores:
         entry: what the registry says of it.
         dimensions: layer -> width.
         seconds: forward passes and scoring.
+        runtime: what opened it.
+        device: where its forward passes ran.
     """
 
     model: str
@@ -52,6 +54,8 @@ class ModelScores:
     entry: ModelEntry | None = None
     dimensions: Mapping[str, int] = field(default_factory=dict)
     seconds: float = 0.0
+    runtime: str = ""
+    device: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -255,6 +259,8 @@ def _row(choice: _Choice, ranks: Mapping[str, int | None]) -> RankingRow:
         signal=_signal(choice.records),
         layers=choice.layers,
         dimension=choice.scores.dimensions.get(choice.layer),
+        runtime=choice.scores.runtime,
+        device=choice.scores.device,
     )
 
 

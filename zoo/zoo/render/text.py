@@ -52,11 +52,13 @@ def _legend(ranking: Ranking) -> str:
 def _provenance(ranking: Ranking) -> str:
     provenance = ranking.provenance
     versions = ", ".join(f"{name} {version}" for name, version in provenance.versions.items())
+    runtime = f"* runtime: {provenance.runtime}\n" if provenance.runtimes else ""
     return (
         f"## Provenance\n\n"
         f"* run: {ranking.run}, {provenance.started}\n"
         f"* command: `{shlex.join(provenance.command)}`\n"
         f"* data: fingerprint `{ranking.probe.fingerprint}`, seed {provenance.seed}\n"
         f"* device: {provenance.device}\n"
+        f"{runtime}"
         f"* versions: {versions}"
     )

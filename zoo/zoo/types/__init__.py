@@ -9,6 +9,7 @@ from zoo.types.probe import ImageInput, Probe, ProbeModality, Task
 from zoo.types.protocols import (
     Combiner,
     Contestant,
+    Describes,
     Estimator,
     LabelEncoder,
     LabelSet,
@@ -71,6 +72,7 @@ __all__ = [
     "Combiner",
     "CommandSpec",
     "Contestant",
+    "Describes",
     "DistillerSpec",
     "EncodedInput",
     "Estimator",

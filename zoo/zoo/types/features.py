@@ -36,6 +36,8 @@ class Features:
             ``attributions`` (N, G): attribution maps on a grid that all models share, NaN for
             samples that were not attributed. What the core does not know is handed on as a person
             brought it.
+        attribution_note: what a person should know of how the attributions were made, half a
+            sentence; empty: as asked for.
     """
 
     values: npt.NDArray[Any]
@@ -46,6 +48,7 @@ class Features:
     logits: npt.NDArray[Any] | None = None
     reference: Features | None = None
     extras: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
+    attribution_note: str = ""
     _memo: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property

@@ -151,6 +151,22 @@ class Source(Protocol):
         ...
 
 
+@runtime_checkable
+class Describes(Protocol):
+    """A source that can bring a checkpoint here without its weights (optional)."""
+
+    def describe(self, candidate: Candidate) -> Checkpoint:
+        """Bring configuration and preprocessing here, and no weight.
+
+        The entry is as complete as :meth:`Source.inspect` makes it, or says less; the digest is
+        that of these files alone.
+
+        Raises:
+            CheckpointError, HubError, OfflineError: with what to do.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeOptions:
     """What a person may say about their data; None or empty means: guess, and say so.

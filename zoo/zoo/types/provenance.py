@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import platform
 import sys
+from collections import Counter
 from datetime import UTC, datetime
 from importlib import metadata
+from typing import TYPE_CHECKING
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _RECORDED = ("zoo-reuse", "torch", "transformers", "huggingface-hub", "onnxruntime-gpu", "numpy")
 
@@ -22,6 +27,8 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
         seed: seed of the sample and of the permutations.
         device: where the forward passes ran.
         revisions: model reference -> commit or weights digest.
+        runtimes: model reference -> what opened it; empty in documents of earlier versions.
+        precision: numbers that the forward passes computed in.
     """
 
     command: tuple[str, ...]
@@ -30,6 +37,22 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     device: str
     revisions: dict[str, str] = {}
+    runtimes: dict[str, str] = {}
+    precision: str = "fp32"
+
+    @property
+    def runtime(self) -> str:
+        """The runtimes in words, with the precision where it is not the usual one."""
+        words = count_names(self.runtimes.values())
+        return words if self.precision == "fp32" else f"{words}, {self.precision}"
+
+
+def count_names(names: Iterable[str]) -> str:
+    """List names, the most frequent first, with their counts where they differ."""
+    counts = Counter(name for name in names if name).most_common()
+    if len(counts) == 1:
+        return counts[0][0]
+    return ", ".join(f"{name} ({count})" for name, count in counts)
 
 
 def installed_versions() -> dict[str, str]:
@@ -44,7 +67,12 @@ def installed_versions() -> dict[str, str]:
 
 
 def provenance_now(
-    *, seed: int, device: str, revisions: dict[str, str] | None = None
+    *,
+    seed: int,
+    device: str,
+    revisions: dict[str, str] | None = None,
+    runtimes: dict[str, str] | None = None,
+    precision: str = "fp32",
 ) -> Provenance:
     """Describe this process at this moment."""
     return Provenance(
@@ -54,4 +82,6 @@ def provenance_now(
         seed=seed,
         device=device,
         revisions=revisions or {},
+        runtimes=runtimes or {},
+        precision=precision,
     )

@@ -66,6 +66,8 @@ class RankingRow(msgspec.Struct, frozen=True, kw_only=True):
         counted: how many estimators the consensus counts.
         seconds: forward passes and scoring.
         signal: False when no counted estimator beats shuffled labels by three deviations.
+        runtime: what opened it; empty in rankings of earlier versions, like ``device``.
+        device: where its forward passes ran.
     """
 
     model: str
@@ -87,6 +89,8 @@ class RankingRow(msgspec.Struct, frozen=True, kw_only=True):
     dimension: int | None = None
     architecture: str | None = None
     evidence: float | None = None
+    runtime: str = ""
+    device: str = ""
 
 
 class PriorRow(msgspec.Struct, frozen=True, kw_only=True):

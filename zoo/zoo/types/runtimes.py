@@ -105,7 +105,12 @@ class Backbone(Protocol):
 
 @runtime_checkable
 class Attributes(Protocol):
-    """A backbone that can say which part of its input a layer responds to (optional)."""
+    """A backbone that can say which part of its input a layer responds to (optional).
+
+    A backbone that puts another method in the place of the one that was asked for says so in an
+    attribute ``attribution_note`` (a string, half a sentence; empty or absent: nothing to say),
+    which is read after :meth:`attribute` and shown beside every score that the maps go into.
+    """
 
     def attribute(
         self, batch: Sequence[EncodedInput], taps: Sequence[str], method: str
@@ -119,7 +124,7 @@ class Attributes(Protocol):
         Args:
             batch: encoded inputs.
             taps: names.
-            method: ``gradient_x_input``, ``saliency`` or ``lrp``.
+            method: ``gradient_x_input``, ``saliency``, ``lrp`` or ``occlusion``.
 
         Raises:
             OutOfMemoryError: the engine halves the batch and goes on.
