@@ -18,23 +18,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
-_OPTIONS = (
-    options.option(
-        "--task",
-        type=click.Choice(get_args(Task)),
-        default=None,
-        default_shown="guessed",
-        variable="ZOO_TASK",
-        help="What the labels are; text: each a text of its own, such as a caption.",
-    ),
-    options.option(
-        "--label",
-        metavar="COLUMN",
-        multiple=True,
-        default_shown="guessed",
-        variable="ZOO_LABEL",
-        help="The column to predict. Repeat it for several 0/1, target or text columns.",
-    ),
+_INPUTS = (
     options.option(
         "--text",
         metavar="COLUMN",
@@ -59,6 +43,25 @@ _OPTIONS = (
         variable="ZOO_SPLIT",
         help="The split to read.",
     ),
+)
+_OPTIONS = (
+    options.option(
+        "--task",
+        type=click.Choice(get_args(Task)),
+        default=None,
+        default_shown="guessed",
+        variable="ZOO_TASK",
+        help="What the labels are; text: each a text of its own, such as a caption.",
+    ),
+    options.option(
+        "--label",
+        metavar="COLUMN",
+        multiple=True,
+        default_shown="guessed",
+        variable="ZOO_LABEL",
+        help="The column to predict. Repeat it for several 0/1, target or text columns.",
+    ),
+    *_INPUTS,
     options.probe_size,
     options.seed,
 )
@@ -96,5 +99,26 @@ def data_options(function: F) -> F:
 
     decorated: Any = run
     for option in reversed(_OPTIONS):
+        decorated = option(decorated)
+    return cast("F", decorated)
+
+
+def input_options(function: F) -> F:
+    """Add the options of data without labels; the command gets one ``probe: ProbeOptions``."""
+
+    @functools.wraps(function)
+    def run(
+        context: Context,
+        *,
+        text: tuple[str, ...],
+        image: str | None,
+        split: str | None,
+        **parameters: Any,
+    ) -> Any:
+        probe = ProbeOptions(text=text, image=image, split=split, offline=context.settings.offline)
+        return function(context, probe=probe, **parameters)
+
+    decorated: Any = run
+    for option in reversed(_INPUTS):
         decorated = option(decorated)
     return cast("F", decorated)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _COMMANDS = "zoo_cli.commands"
 _RANK = "Find a checkpoint"
+_USE = "Use a checkpoint"
 _THINGS = "Look at things"
 _HOUSE = "Keep house"
 
@@ -29,6 +30,9 @@ TABLE = {
     "evaluate": Entry(
         f"{_COMMANDS}.evaluate:evaluate", "Measure scores against known results.", _RANK
     ),
+    "predict": Entry(f"{_COMMANDS}.predict:predict", "Label data with a model's own head.", _USE),
+    "export": Entry(f"{_COMMANDS}.export:export", "Write a model that runs without PyTorch.", _USE),
+    "taps": Entry(f"{_COMMANDS}.taps:taps", "Name the points of a model to read.", _USE),
     "models": Entry(f"{_COMMANDS}.models:models", "List, show, pull and compare models.", _THINGS),
     "registry": Entry(
         f"{_COMMANDS}.registry:registry", "Add, remove, lock, verify and diff entries.", _THINGS

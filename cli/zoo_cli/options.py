@@ -179,7 +179,7 @@ attribution = option(
     default="gradient_x_input",
     default_shown="gradient_x_input",
     variable="ZOO_ATTRIBUTION",
-    help="How inputs are attributed: gradient_x_input, saliency, lrp; none leaves it out.",
+    help="How inputs are attributed: gradient_x_input, saliency, lrp, occlusion; or none.",
 )
 trust_remote_code = option(
     "--trust-remote-code",
@@ -188,6 +188,14 @@ trust_remote_code = option(
     default_shown="none",
     variable="ZOO_TRUST_REMOTE_CODE",
     help="Let this one checkpoint run its own code. Repeat it.",
+)
+modality = option(
+    "--modality",
+    type=click.Choice(("image", "text")),
+    default=None,
+    default_shown="the model's own",
+    variable="ZOO_MODALITY",
+    help="Which side of a model that reads images and texts.",
 )
 dry_run = option(
     "--dry-run",
@@ -204,7 +212,16 @@ device = setting(
     "-d", "--device", shown="auto", metavar="DEVICE", help="auto, cpu, cuda or cuda:N."
 )
 runtime = setting(
-    "--runtime", shown="auto", metavar="NAME", help="What opens the checkpoints: auto, torch ..."
+    "--runtime",
+    shown="auto",
+    metavar="NAME",
+    help="What opens the checkpoints: auto (the fastest here), torch, onnx ...",
+)
+precision = setting(
+    "--precision",
+    shown="fp32",
+    metavar="NAME",
+    help="Numbers that forward passes compute in: fp32, bf16 or fp16.",
 )
 seed = setting("--seed", shown=0, metavar="N", type=int, help="Seed of samples and permutations.")
 registry = setting(

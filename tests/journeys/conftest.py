@@ -104,3 +104,17 @@ def registry(checkpoints: dict[str, Path], tmp_path_factory: pytest.TempPathFact
     done = add("registry", "add", *checkpoints.values(), "--registry", path)
     assert done.code == 0, done.stderr
     return path
+
+
+@pytest.fixture(scope="session")
+def exported(
+    checkpoints: dict[str, Path], photos: Path, reviews: Path, tmp_path_factory: Any
+) -> Path:
+    """One export of an image model and one of a text model, and the report of each."""
+    place: Path = tmp_path_factory.mktemp("exported")
+    run = Zoo(place / "home")
+    for name, data in (("resnet", photos), ("bert", reviews)):
+        done = run("export", checkpoints[name], "-o", place / name, "--data", data, "--json")
+        assert done.code == 0, done.stderr
+        (place / f"{name}.json").write_text(done.stdout)
+    return place

@@ -127,3 +127,10 @@ def test_a_refusal_leaves_no_run_behind(zoo, tmp_path):
     refused(zoo, tmp_path / "missing")
     assert "there is no device 'cuda'" in refused(zoo, "--demo", "--device", "cuda")
     assert json.loads(zoo("runs", "list", "--json").stdout)["runs"] == []
+
+
+def test_int8_is_for_exported_graphs(zoo):
+    error = refused(zoo, "--demo", "--precision", "int8")
+    assert "not measured in int8" in error
+    assert "zoo export MODEL -o DIR --precision int8" in error
+    assert json.loads(zoo("runs", "list", "--json").stdout)["runs"] == []

@@ -18,6 +18,7 @@ from zoo.settings import Settings
 from zoo.testing.tiny_checkpoints import build_tiny_checkpoint
 from zoo.types.model import Candidate, ModelEntry
 from zoo.types.ranking import ProbeSummary
+from zoo.types.specs import RuntimeSpec
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -42,8 +43,8 @@ def probe():
     )
 
 
-def plan(catalogue, probe, tmp_path, **question):
-    settings = Settings(home=str(tmp_path / "home"), offline=True)
+def plan(catalogue, probe, tmp_path, how=None, **question):
+    settings = Settings(home=str(tmp_path / "home"), offline=True, **(how or {}))
     request = Request(data="x", folder=str(tmp_path), **question)
     return make_plan(request, probe, settings, catalogue, jobs=1)
 
@@ -181,6 +182,41 @@ class TestReference:
     def test_an_unknown_label_encoder_gets_the_list(self, catalogue, probe, tmp_path):
         with pytest.raises(UnknownNameError, match="one_hot"):
             plan(catalogue, probe, tmp_path, models=(VIT,), label_encoders=("one_hott",))
+
+
+class TestRuntimes:
+    @pytest.fixture
+    def host(self):
+        class Stranger:
+            @hookimpl
+            def zoo_runtimes(self):
+                return [RuntimeSpec(name="swift", target="swift:Runtime", summary="x")]
+
+        host = PluginHost().discover()
+        host.register(Stranger(), name="stranger:x")
+        return host
+
+    def test_every_other_that_fits_is_a_rival(self, host, probe, tmp_path):
+        (model,) = plan(Catalogue(host), probe, tmp_path, models=(VIT,)).models
+        assert model.runtime == "torch"
+        assert model.rivals[-1] == "swift"
+
+    @pytest.mark.parametrize("how", [{"runtime": "swift"}, {"precision": "bf16"}])
+    def test_none_where_a_person_has_named_one_or_other_numbers(self, host, probe, tmp_path, how):
+        found = plan(Catalogue(host), probe, tmp_path, how=how, models=(VIT,))
+        (model,) = found.models
+        assert (model.runtime, model.rivals) == (how.get("runtime", "torch"), ())
+        assert found.precision == how.get("precision", "fp32")
+
+    def test_none_where_a_plugin_has_named_one(self, host, probe, tmp_path):
+        class Chooser:
+            @hookimpl
+            def zoo_select_runtime(self, available):
+                return available[-1].name
+
+        host.register(Chooser(), name="chooser:x")
+        (model,) = plan(Catalogue(host), probe, tmp_path, models=(VIT,)).models
+        assert (model.runtime, model.rivals) == ("swift", ())
 
 
 def test_only_a_budget_makes_rounds(catalogue, probe, tmp_path):

@@ -46,6 +46,7 @@ def test_a_broken_pyproject_of_somebody_else_does_not_stop_us(tmp_path):
         ("jobs = -1", "setting 'jobs'"),
         ("threads = 0", "setting 'threads'"),
         ("timeout = -1.0", "setting 'timeout'"),
+        ("precision = 'fp8'", "setting 'precision'"),
     ],
 )
 def test_a_wrong_file_gets_one_sentence_that_names_it(tmp_path, text, sentence):
@@ -54,6 +55,12 @@ def test_a_wrong_file_gets_one_sentence_that_names_it(tmp_path, text, sentence):
         resolve({}, tmp_path)
     assert sentence in error.value.message
     assert "zoo.toml" in error.value.message
+
+
+def test_a_word_that_is_none_gets_the_list():
+    with pytest.raises(InputError) as error:
+        resolve({"precision": "fp8"})
+    assert error.value.hint == "Write fp32, bf16, fp16 or int8."
 
 
 def test_a_wrong_variable_is_named(tmp_path, monkeypatch):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.hookspecs import HOOK_API, hookimpl
 
 if TYPE_CHECKING:
-    from zoo.api import load_probe, recommend, score
+    from zoo.api import export, load_probe, predict, recommend, score, taps
     from zoo.catalogue import Catalogue
     from zoo.errors import InputError, NotApplicable, ZooError
     from zoo.evaluation import evaluate
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "zoo.api": ("load_probe", "recommend", "score"),
+    "zoo.api": ("export", "load_probe", "predict", "recommend", "score", "taps"),
     "zoo.catalogue": ("Catalogue",),
     "zoo.errors": ("InputError", "NotApplicable", "ZooError"),
     "zoo.evaluation": ("evaluate",),
@@ -74,10 +74,13 @@ __all__ = [
     "SourceSpec",
     "ZooError",
     "evaluate",
+    "export",
     "hookimpl",
     "load_probe",
+    "predict",
     "recommend",
     "score",
+    "taps",
 ]
 
 

@@ -17,11 +17,14 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from zoo.outlines import Outline
     from zoo.pipeline import Prepared
+    from zoo.prediction import Predictions
     from zoo.runs import Run
     from zoo.scoring import Scored
     from zoo.types.probe import Probe, Task
     from zoo.types.ranking import Ranking
+    from zoo.types.runtimes import ExportReport, Precision
 
 
 def recommend(
@@ -119,6 +122,119 @@ def score(
         folds=settings.folds,
         seed=settings.seed,
     )
+
+
+def export(
+    model: str,
+    folder: str | Path,
+    *,
+    precision: Precision = "fp32",
+    taps: Sequence[str] = (),
+    data: str | Path = "",
+    probe: ProbeOptions | None = None,
+    modality: str | None = None,
+    tolerance: float | None = None,
+    force: bool = False,
+    settings: Settings | None = None,
+    on_event: Listener = ignore,
+) -> ExportReport:
+    """Write a checkpoint that runs without its framework, compared with the original.
+
+    Args:
+        model: a reference, a folder or a name of the registry.
+        folder: new or empty; nothing is left in it unless all went well.
+        precision: of the weights and products.
+        taps: names to expose beside the logits; empty exposes every one.
+        data: real inputs to compare with and to calibrate with.
+        probe: how to read the data; guessed where it does not say.
+        modality: which side of a model that reads images and texts.
+        tolerance: largest relative difference to accept.
+        force: replace an earlier export.
+        settings: how to run; read from file and environment when absent.
+        on_event: is told what happens while it happens.
+
+    Raises:
+        InputError: the folder, the data, a tap or the runtime cannot be used.
+        CheckpointError: it cannot be exported, or the export computes something else.
+    """
+    from zoo import exporting
+
+    settings = settings or resolve().settings
+    return exporting.export(
+        model,
+        folder,
+        settings,
+        open_catalogue(settings),
+        precision=precision,
+        taps=taps,
+        data=str(data),
+        probe=probe,
+        modality=modality,
+        tolerance=tolerance,
+        force=force,
+        on_event=on_event,
+    )
+
+
+def predict(
+    model: str,
+    data: str | Path,
+    *,
+    top: int = 1,
+    batch: int = 0,
+    probe: ProbeOptions | None = None,
+    modality: str | None = None,
+    settings: Settings | None = None,
+    on_event: Listener = ignore,
+) -> Predictions:
+    """Label data with a checkpoint's own head.
+
+    Args:
+        model: a reference, a folder, exported or not, or a name of the registry.
+        data: an image, a folder of images, a file of texts, a table or a data set.
+        top: labels to give for each input.
+        batch: inputs of one forward pass; 0 takes what is comfortable.
+        probe: how to read the data; guessed where it does not say.
+        modality: what the model reads, where its entry does not say.
+        settings: how to run; read from file and environment when absent.
+        on_event: is told what happens while it happens.
+
+    Raises:
+        InputError: the data cannot be read, or the device is not there.
+        CheckpointError: the checkpoint cannot be used, or has no head.
+    """
+    from zoo import prediction
+
+    settings = settings or resolve().settings
+    return prediction.predict(
+        model,
+        str(data),
+        settings,
+        open_catalogue(settings),
+        top=top,
+        batch=batch,
+        probe=probe,
+        modality=modality,
+        on_event=on_event,
+    )
+
+
+def taps(model: str, *, modality: str | None = None, settings: Settings | None = None) -> Outline:
+    """Name the points of a checkpoint that can be read, with their shapes; no weight is needed.
+
+    Args:
+        model: a reference, a folder or a name of the registry.
+        modality: which side of a model that reads images and texts.
+        settings: how to run; read from file and environment when absent.
+
+    Raises:
+        InputError: no such model.
+        CheckpointError: it cannot be read.
+    """
+    from zoo.outlines import outline
+
+    settings = settings or resolve().settings
+    return outline(model, settings, open_catalogue(settings), modality=modality)
 
 
 def execute(

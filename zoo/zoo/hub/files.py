@@ -26,7 +26,7 @@ _PREPARATION = re.compile(
 )
 _TOKENIZER = re.compile(r"tokenizer.*|vocab\.(txt|json)|[\w.-]+\.model")
 _PICKLE = re.compile(r".*\.(bin|pt|pth|pkl|pickle|ckpt)")
-_OTHER_WEIGHTS = re.compile(r".*\.(h5|msgpack|onnx|gguf|pb|ot|tflite)")
+_OTHER_WEIGHTS = re.compile(r".*\.(h5|msgpack|onnx([._]data)?|gguf|pb|ot|tflite)")
 _MODULE_FILE = re.compile(r"[^/]+\.(json|safetensors|txt|model)")
 _PREFIX = 8
 _FIRST_READ = 1 << 16
@@ -110,6 +110,11 @@ def weight_files(files: Files) -> tuple[str, ...]:
         lacking = missing[0] if missing else "every shard"
         raise CheckpointError(f"{files.model}: {INDEX} lists {lacking}, which is not there.")
     raise _no_weights(files)
+
+
+def is_weights(path: str) -> bool:
+    """Whether a file that a run needs holds weights."""
+    return path.endswith(".safetensors") or bool(_OTHER_WEIGHTS.fullmatch(path))
 
 
 def preparation_files(files: Files) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from zoo.errors import CheckpointError
+from zoo.hub import exported
 from zoo.hub import files as layout
 
 if TYPE_CHECKING:
@@ -75,10 +76,12 @@ class Inspection:
     Attributes:
         entry: the entry, completed; its ``files`` are left as they were.
         needed: the files that a run needs.
+        manifest: what an exported checkpoint says of itself; None for every other.
     """
 
     entry: ModelEntry
     needed: tuple[str, ...]
+    manifest: exported.Manifest | None = None
 
 
 def inspect(entry: ModelEntry, files: Files, *, trust_remote_code: bool = False) -> Inspection:
@@ -87,8 +90,14 @@ def inspect(entry: ModelEntry, files: Files, *, trust_remote_code: bool = False)
     What the entry already says stays as it is.
 
     Raises:
-        CheckpointError: no config, no safetensors, damaged weights, remote code, no tokenizer.
+        CheckpointError: no config, no safetensors, damaged weights, remote code, no tokenizer; an
+            export that is not whole.
     """
+    if exported.is_export(files):
+        manifest = exported.read_manifest(files)
+        complete = exported.complete(entry, manifest, files)
+        needed = (exported.MANIFEST, *manifest.files)
+        return Inspection(entry=complete, needed=needed, manifest=manifest)
     config = layout.read_config(files)
     weights = layout.weight_files(files)
     code = _remote_code(config, files, trusted=trust_remote_code)
@@ -104,6 +113,22 @@ def inspect(entry: ModelEntry, files: Files, *, trust_remote_code: bool = False)
     complete = msgspec.structs.replace(entry, **missing, tags=tags)
     _need_tokenizer(complete, files)
     return Inspection(entry=complete, needed=needed)
+
+
+def describe(entry: ModelEntry, files: Files, *, trust_remote_code: bool = False) -> Inspection:
+    """Complete an entry without looking at a weight, which need not be there.
+
+    Raises:
+        CheckpointError: no config, remote code, or an export that is not whole.
+    """
+    if exported.is_export(files):
+        return inspect(entry, files)
+    config = layout.read_config(files)
+    code = _remote_code(config, files, trusted=trust_remote_code)
+    facts = _facts(config, files)
+    missing = {name: fact for name, fact in facts.items() if not getattr(entry, name)}
+    needed = (layout.CONFIG, *layout.preparation_files(files), *code)
+    return Inspection(entry=msgspec.structs.replace(entry, **missing), needed=needed)
 
 
 def _facts(config: dict[str, Any], files: Files) -> dict[str, Any]:

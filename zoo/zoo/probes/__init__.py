@@ -108,9 +108,15 @@ def _unclaimed(data: str) -> InputError:
         kind = repr(path.suffix) if path.suffix else "files without an ending"
         kinds = ", ".join([*KINDS, ".npz"])
         return InputError(f"{data!r}: Zoo cannot read {kind}.", f"It reads {kinds}, and folders.")
+    return missing(data, _LAYOUTS)
+
+
+def missing(data: str, layouts: str) -> InputError:
+    """Say that there is no such file or folder, and what was probably meant."""
     if not data.strip():
-        return InputError("DATA is empty.", _LAYOUTS)
-    return InputError(f"there is no file or folder {data!r}.{_sibling(path)}", _hint(data))
+        return InputError("DATA is empty.", layouts)
+    sibling = _sibling(Path(data).expanduser())
+    return InputError(f"there is no file or folder {data!r}.{sibling}", _hint(data) or layouts)
 
 
 def _sibling(path: Path) -> str:
@@ -132,4 +138,4 @@ def _hint(data: str) -> str:
     parts = data.split("/")
     if len(parts) == 2 and all(parts) and parts[0] not in {".", "..", "~"}:
         return f"For a data set of the Hub: hub:{data}"
-    return _LAYOUTS
+    return ""

@@ -41,9 +41,13 @@ class DatasetFolderLoader:
 
     def load(self, data: str, options: ProbeOptions) -> Probe:
         """Read one split, ``train`` unless another is asked for."""
+        return build(self.rows(data, options), options)
+
+    def rows(self, data: str, options: ProbeOptions) -> Rows:
+        """Give the rows of one split, before anything is guessed."""
         path = Path(data).expanduser()
         if any((path / name).is_file() for name in _SAVED):
-            return build(_saved(path, data, options), options)
+            return _saved(path, data, options)
         shards = _splits(path, data)
         named = tuple(name for name in shards if name)
         if named and "" in shards:
@@ -61,7 +65,7 @@ class DatasetFolderLoader:
             base=path.absolute(),
             notes=split_note(split, named),
         )
-        return build(_with_card(files.read(shards[split or ""], origin), path), options)
+        return _with_card(files.read(shards[split or ""], origin), path)
 
 
 def _files(path: Path, depth: int = _DEPTH) -> Iterator[Path]:

@@ -43,7 +43,7 @@ def guess_inputs(
     image = choose_image(columns, found) if found else None
     if image and images_first:
         return image, ()
-    text = _texts(columns, taken, beside_image=image is not None)
+    text = text_columns(columns, taken, beside_image=image is not None)
     if image and text:
         raise InputError(
             f"{columns.source!r} holds images (column {image!r}) and texts ({listed(text)}); Zoo "
@@ -101,9 +101,10 @@ def choose_image(columns: Columns, found: Sequence[str]) -> str:
     return chosen
 
 
-def _texts(
-    columns: Columns, taken: Collection[str | None], *, beside_image: bool
+def text_columns(
+    columns: Columns, taken: Collection[str | None], *, beside_image: bool = False
 ) -> tuple[str, ...]:
+    """Find one or two columns of texts; none where no name says so beside an image."""
     found = [
         name
         for name in columns.strings()

@@ -17,6 +17,7 @@ from zoo.probes.rows import Origin
 from zoo.probes.words import IMAGE_SUFFIXES, choose_split, listed, split_note
 
 if TYPE_CHECKING:
+    from zoo.probes.rows import Rows
     from zoo.types.probe import Probe
     from zoo.types.protocols import ProbeOptions
 
@@ -54,6 +55,10 @@ class HubDatasetLoader:
 
     def load(self, data: str, options: ProbeOptions) -> Probe:
         """Download, or take from the cache, one split."""
+        return build(self.rows(data, options), options)
+
+    def rows(self, data: str, options: ProbeOptions) -> Rows:
+        """Give the rows of one split, before anything is guessed."""
         ref = parse(data)
         offline = options.offline or any(_is_set(name) for name in _VARIABLES)
         if offline:
@@ -76,7 +81,7 @@ class HubDatasetLoader:
         copy = "Read the newest copy on this machine, revision" if offline else "Revision"
         notes = (*split_note(split, splits), *([f"{copy} {builder.hash}."] if builder.hash else ()))
         origin = Origin(name=ref.name, source=data, split=split, splits=splits, notes=notes)
-        return build(of_dataset(found, origin), options)
+        return of_dataset(found, origin)
 
 
 def parse(data: str) -> DatasetRef:

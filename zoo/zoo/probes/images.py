@@ -23,8 +23,8 @@ _LAYOUT = "One sub-folder a class: FOLDER/cats/1.jpg, FOLDER/dogs/2.jpg."
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
-    """What one class folder holds."""
+class Found:
+    """What a folder holds: images as paths relative to it; other endings, counted."""
 
     images: list[str]
     others: dict[str, int]
@@ -63,7 +63,7 @@ def _split_folders(root: Path) -> tuple[str, ...]:
     """Name the sub-folders that are splits; none unless every sub-folder with content is one."""
     folders = _folders(root)
     named = [name for name in folders if split_of(name)]
-    others = [name for name in folders if name not in named and _walk(root / name).images]
+    others = [name for name in folders if name not in named and walk(root / name).images]
     return () if others else tuple(sorted(named, key=lambda name: split_of(name) or ""))
 
 
@@ -72,7 +72,7 @@ def _folders(root: Path) -> list[str]:
         return sorted(e.name for e in found if e.is_dir() and e.name[0] not in "._")
 
 
-def _walk(folder: Path) -> _Found:
+def walk(folder: Path) -> Found:
     """Find the images at any depth, as paths relative to the folder, in order."""
     images: list[str] = []
     others: dict[str, int] = {}
@@ -88,13 +88,13 @@ def _walk(folder: Path) -> _Found:
             elif not name.startswith("."):
                 suffix = Path(name).suffix.lower()
                 others[suffix] = others.get(suffix, 0) + 1
-    return _Found(images, others)
+    return Found(images, others)
 
 
 def _of_classes(folder: Path, origin: Origin) -> TableRows:
     import pyarrow as pa
 
-    classes = {name: _walk(folder / name) for name in _folders(folder)}
+    classes = {name: walk(folder / name) for name in _folders(folder)}
     filled = {name: each for name, each in classes.items() if each.images}
     if len(filled) < 2:
         raise _too_few(folder, origin, list(filled), classes)
@@ -124,7 +124,7 @@ def _of_classes(folder: Path, origin: Origin) -> TableRows:
 
 
 def _too_few(
-    folder: Path, origin: Origin, filled: list[str], classes: dict[str, _Found]
+    folder: Path, origin: Origin, filled: list[str], classes: dict[str, Found]
 ) -> InputError:
     where = origin.source + (f" (split {origin.split!r})" if origin.split else "")
     with os.scandir(folder) as found:

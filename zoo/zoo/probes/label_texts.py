@@ -69,10 +69,10 @@ def clean(text: str) -> str:
 def _merge(texts: list[list[str]], same: Sequence[Any]) -> npt.NDArray[np.bool_]:
     """Move texts to the first row of their key; mark the rows that gave theirs away."""
     merged = np.zeros(len(texts), dtype=bool)
-    first: dict[Any, int] = {}
+    first: dict[str, int] = {}
     for row, key in enumerate(same):
         if key is not None and texts[row]:
-            home = first.setdefault(key, row)
+            home = first.setdefault(repr(key), row)  # a key may be a list or a dictionary
             if home != row:
                 texts[home] += texts[row]
                 texts[row], merged[row] = [], True

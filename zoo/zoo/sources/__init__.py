@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def open_sources(
-    catalogue: Catalogue, settings: Settings, on_event: Listener = ignore
+    catalogue: Catalogue, settings: Settings, on_event: Listener = ignore, *, only: str = ""
 ) -> dict[str, Source]:
-    """Build every source once, by scheme.
+    """Build every source once, by scheme, or ``only`` one of them.
 
     A source gets ``home``, ``offline`` and ``on_event`` where it has such an option. One that
     cannot be built is a failure of its plugin, and the others go on.
@@ -26,6 +26,8 @@ def open_sources(
     offers = {"home": str(settings.folder), "offline": settings.offline or None}
     sources: dict[str, Source] = {}
     for name, provided in catalogue.provided("source").items():
+        if only and name != only:
+            continue
         options = {"on_event": on_event, **offers}
         try:
             target = load_target(provided.spec)

@@ -11,7 +11,8 @@ from zoo.errors import CheckpointError
 from zoo.events import Listener, ignore
 from zoo.hub import files as layout
 from zoo.hub.card import front_matter
-from zoo.hub.inspect import inspect
+from zoo.hub.exported import refuse_damaged
+from zoo.hub.inspect import describe, inspect
 from zoo.hub.verify import DigestMemory, identity_of
 from zoo.types.model import Checkpoint
 
@@ -95,6 +96,24 @@ class FolderSource:
             trust_remote_code=candidate.trust_remote_code,
         )
 
+    def describe(self, candidate: Candidate) -> Checkpoint:
+        """Give the folder as it is, even without weights.
+
+        Raises:
+            CheckpointError: missing, or unsafe.
+        """
+        folder = self.locate(candidate)
+        files = FolderFiles(folder, candidate.model)
+        trusted = candidate.trust_remote_code
+        found = describe(candidate.entry, files, trust_remote_code=trusted)
+        memory = DigestMemory(home_folder(self._home))
+        return Checkpoint(
+            entry=found.entry,
+            folder=str(folder),
+            digest=identity_of({path: memory.digest(folder / path) for path in found.needed}),
+            trust_remote_code=trusted,
+        )
+
     def missing_bytes(self, candidate: Candidate) -> int:
         """Nothing has to be downloaded."""
         del candidate
@@ -120,6 +139,8 @@ class FolderSource:
         paths = {*found.needed, *(candidate.entry.files.keys() & files.sizes.keys())}
         digests = {path: memory.digest(folder / path) for path in sorted(paths)}
         refuse_changed(candidate.entry, digests)
+        if found.manifest:
+            refuse_damaged(found.manifest, digests, candidate.model)
         needed = {path: digests[path] for path in found.needed}
         return folder, msgspec.structs.replace(found.entry, files=needed)
 

@@ -121,6 +121,34 @@ class HubSource:
             trust_remote_code=candidate.trust_remote_code,
         )
 
+    def describe(self, candidate: Candidate) -> Checkpoint:
+        """Bring the small files here, verified, and no weight.
+
+        Raises:
+            CheckpointError, OfflineError, HubError: as :meth:`fetch`.
+        """
+        record = self._record(candidate)
+        ref = record.entry.parsed
+        commit = ref.revision or ""
+        cache = RepoCache(self.cache, ref.name)
+        files = record.entry.files.items()
+        small = {path: digest for path, digest in files if not layout.is_weights(path)}
+        missing = cache.missing(commit, small)
+        if missing and self.offline:
+            raise _absent(candidate.entry.parsed, missing[0])
+        if missing:
+            record = self._with_sizes(record)
+        size = sum(record.sizes.get(path, 0) for path in small)
+        slim = msgspec.structs.replace(record.entry, files=small, bytes=size)
+        self._fetch_files(candidate, msgspec.structs.replace(record, entry=slim), cache)
+        self._remember_branches(ref.name, commit, cache)
+        return Checkpoint(
+            entry=record.entry,
+            folder=str(cache.snapshot(commit)),
+            digest=identity_of(small),
+            trust_remote_code=candidate.trust_remote_code,
+        )
+
     def missing_bytes(self, candidate: Candidate) -> int:
         """Count the bytes that :meth:`fetch` would download."""
         record = self._record(candidate)
