@@ -56,6 +56,26 @@ def test_old_features_go_and_runs_and_scores_stay(zoo, home):
     assert (home / "runs/2026-11-20-a1f3/ranking.json").exists()
 
 
+def test_exported_graphs_are_shown_and_go_a_folder_at_a_time(zoo, home):
+    for name, days in (("a1b2c3", 40), ("d4e5f6", 1)):
+        for part in ("model.onnx", "zoo_export.json"):
+            path = home / "graphs" / name / part
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"x" * 100)
+            os.utime(path, (time.time() - days * DAY,) * 2)
+    making = home / "graphs" / ".d4e5f6-01.tmp"
+    making.mkdir()
+    os.utime(making, (0, 0))
+    kinds = {each["kind"]: each for each in zoo("cache", "show", "--json").document["kinds"]}
+    assert (kinds["graphs"]["files"], kinds["graphs"]["bytes"]) == (4, 400)
+    assert zoo("cache", "prune", "--older-than", "30d", "-y").code == 0
+    assert sorted(path.name for path in (home / "graphs").iterdir()) == [making.name, "d4e5f6"]
+    assert sorted(path.name for path in (home / "graphs/d4e5f6").iterdir()) == [
+        "model.onnx",
+        "zoo_export.json",
+    ]
+
+
 def test_the_longest_unused_go_until_the_rest_fits(zoo, home):
     zoo("cache", "prune", "--max-size", "1500", "--yes")
     assert left(home) == ["efg.safetensors"]

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 @zoo_command("doctor", examples=("zoo doctor", "zoo doctor --json", "zoo doctor --offline"))
 def doctor(context: Context) -> int:
-    """Check this machine: Python, frameworks, devices, Hub, store, registry, plugins.
+    """Check this machine: Python, frameworks, devices, runtimes, Hub, store, plugins.
 
-    Libraries are imported and devices opened, because metadata lies. Exit code 1 when a run
-    would fail.
+    Libraries are imported, devices and execution providers opened, and every runtime runs a
+    packaged model, because metadata lies. Exit code 1 when a run would fail.
     """
     from zoo_cli.diagnosis import examine
 

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 @options.trust_remote_code
 @options.device
 @options.runtime
+@options.precision
 @options.jobs
 @options.permutations
 @options.folds

@@ -41,6 +41,7 @@ _SAMPLES = 200
 @options.trust_remote_code
 @options.device
 @options.runtime
+@options.precision
 @options.jobs
 @options.timeout
 @options.html

@@ -99,6 +99,7 @@ _QUESTION = frozenset(
 )
 @options.device
 @options.runtime
+@options.precision
 @options.jobs
 @options.permutations
 @options.folds
@@ -237,7 +238,7 @@ def _refuse_new_question() -> None:
 def _resume_command(context: Context, run: Run) -> str:
     """Repeat the flags that say how to run; what was asked is in the run."""
     words = ["zoo", "recommend", "--resume", run.name]
-    for name in ("device", "runtime", "jobs", "timeout", "offline"):
+    for name in ("device", "runtime", "precision", "jobs", "timeout", "offline"):
         if context.resolved.origins[name] == "flag":
             value = getattr(context.settings, name)
             words += [f"--{name}"] if value is True else [f"--{name}", str(value)]
