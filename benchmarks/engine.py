@@ -187,11 +187,11 @@ def measure_floor(
 
     runtime = TorchRuntime()
     os.environ.update(worker_environment(settings.threads))
-    labels, identity = labels_digest(probe), runtime.identity()
+    labels, package = labels_digest(probe), TorchRuntime.__module__.partition(".")[0]
     inputs: list[Any] = []
     for task in tasks:
         key = runtime.input_key(task.checkpoint, probe.modality)
-        name = partial(shard_key, identity, key, probe.fingerprint, labels)
+        name = partial(shard_key, package, key, probe.fingerprint, labels)
         parts = tuple(name(rows) for rows in shards(probe.samples))
         inputs.append(parts if probe.modality == "image" else list(probe.inputs))
     context = multiprocessing.get_context("spawn")
