@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 REFERENCE = Path(__file__).parent / "reference"
 RANKING_SCHEMA = REFERENCE / "ranking.schema.json"
+ARCHITECTURES = REFERENCE / "architectures.json"
 
 
 def hooks() -> str:
@@ -79,6 +80,37 @@ def estimators() -> str:
         cells = (f"`{name}`", tasks, default, listed or "-", each.spec.reference or "-")
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def architectures(*, random: bool) -> str:
+    """Tabulate what benchmarks/architectures.py measured: tiny random checkpoints, or real ones."""
+    rows = [row for row in json.loads(ARCHITECTURES.read_text("utf-8")) if row["random"] is random]
+    head = ["architecture" if random else "checkpoint", "reads", "taps", "outline", "graph"]
+    head += ["largest difference", "first label", "ranking", "attributions"]
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    ordered = sorted(rows, key=lambda row: (row["modality"], row["name"]))
+    lines += [f"| {' | '.join(_architecture(row))} |" for row in ordered]
+    return "\n".join(lines)
+
+
+def _architecture(row: dict[str, Any]) -> list[str]:
+    name = f"`{row['architecture']}`" if row["random"] else row["name"]
+    cells = [name, row["modality"], str(len(row["taps"])), _same(row["outlined"])]
+    if row["reason"]:
+        return [*cells, row["reason"], "-", "-", "-", "-"]
+    agreement = row["agreement"]
+    return [
+        *cells,
+        f"{row['megabytes']:.1f} MB",
+        f"{row['relative']:.0e} at `{row['worst']}`",
+        "-" if agreement is None else f"{agreement:.0%}",
+        _same(row["ranked"]),
+        row["attributions"],
+    ]
+
+
+def _same(equal: bool) -> str:
+    return "same" if equal else "other"
 
 
 def exit_codes() -> str:

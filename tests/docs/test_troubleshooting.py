@@ -10,7 +10,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "how-to" / "troubleshooting.md").read_text(encoding="utf-8")
-ROWS = re.findall(r"^\| (?!message|-)(.+?) \|", PAGE, re.MULTILINE)
+TABLES = re.findall(r"^\| message \|.*\n((?:\|.*\n?)+)", PAGE, re.MULTILINE)
+ROWS = re.findall(r"^\| (?!-)(.+?) \|", "".join(TABLES), re.MULTILINE)
 #: What stands for something else in a message: dots, numbers, names, words that vary.
 PLACEHOLDER = re.compile(
     r"'?\.\.\.'?|\b[A-Z]+\b|\$\.models\[i\]|\b(?:estimator|images|both|together)\b"
