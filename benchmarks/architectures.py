@@ -154,6 +154,7 @@ def scores(found: dict[str, Array], labels: Array) -> dict[str, dict[str, float]
         result[name] = {
             tap: float(estimator.score(Features(values=values, labels=labels)).value)
             for tap, values in found.items()
+            if values.any()  # a layer that was never trained ranks nowhere
         }
     return result
 

@@ -86,7 +86,7 @@ class Conclusion:
                 device=", ".join(devices),
                 revisions={name: measured.revisions[name] for name in names},
                 runtimes={name: each.runtime for name, each in measured.results.items()},
-                precision=self._precision(names),
+                precision=self._precision(measured.results),
             ),
             warnings=(*self._cut_short(measured.rounds), *ranked.warnings),
             agreement=ranked.agreement,

@@ -145,10 +145,12 @@ def test_the_outline_of_an_exported_folder_is_its_taps(exported):
 
 
 def test_bfloat16_is_refused_before_anything_is_made(tiny_checkpoint, exported):
-    for checkpoint in (tiny_checkpoint("resnet"), exported("resnet", "image")):
-        with pytest.raises(InputError, match="not in bf16") as error:
-            RUNTIME.open(checkpoint, RuntimeOptions(precision="bf16"))
-        assert "--runtime torch" in error.value.hint
+    bf16 = RuntimeOptions(precision="bf16")
+    with pytest.raises(InputError, match="not in bf16") as error:
+        RUNTIME.open(tiny_checkpoint("resnet"), bf16)
+    assert "--runtime torch" in error.value.hint
+    with pytest.raises(InputError, match="was exported in fp32, so it cannot run in bf16"):
+        RUNTIME.open(exported("resnet", "image"), bf16)
 
 
 def test_an_exported_folder_has_the_precision_it_has(exported, broken):
