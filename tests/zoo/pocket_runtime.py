@@ -99,6 +99,7 @@ class Pocket:
             bytes=len(graph.getvalue()),
             files=files,
             notes=(f"{len(request.inputs)} inputs of yours.",) if request.inputs else (),
+            warnings=("int8 changes 5 %.",) if request.precision == "int8" else (),
         )
 
 

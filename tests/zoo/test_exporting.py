@@ -40,7 +40,7 @@ def looked_at(source, folder):
 
 
 def nothing_left(place):
-    return not place.exists() and not (place.parent.exists() and names_in(place.parent))
+    return not place.parent.exists()
 
 
 def names_in(folder):

@@ -29,9 +29,12 @@ def locate(
     catalogue: Catalogue,
     *,
     trust_remote_code: Sequence[str] = (),
+    base: Path | None = None,
     on_event: Listener = ignore,
 ) -> tuple[Candidate, Source]:
     """Find the checkpoint that a text means, in the registry or as a reference of its own.
+
+    Relative folders start from ``base``, by default the working directory.
 
     Raises:
         InputError: nothing answers to it.
@@ -41,7 +44,7 @@ def locate(
     from zoo.sources import open_sources
 
     registry = load_registry(find_registry(settings.registry))
-    candidate = candidate_for(model, registry, base=Path.cwd())
+    candidate = candidate_for(model, registry, base=base or Path.cwd())
     trusted = any(answers(candidate.entry, text) for text in trust_remote_code)
     candidate = msgspec.structs.replace(candidate, trust_remote_code=trusted)
     scheme = candidate.entry.parsed.source
@@ -55,30 +58,39 @@ def inspected(candidate: Candidate, source: Source) -> Candidate:
     return msgspec.structs.replace(candidate, entry=source.inspect(candidate))
 
 
+def able_runtimes(
+    entry: ModelEntry, modality: str | None, settings: Settings, catalogue: Catalogue
+) -> list[RuntimeSpec]:
+    """List the runtimes that open a checkpoint: the one a person named, or all that can."""
+    library = entry.library or "transformers"
+    if settings.runtime != "auto":
+        spec: RuntimeSpec = catalogue.spec("runtime", settings.runtime)
+        return [spec] if library in spec.libraries else []
+    return [
+        spec
+        for spec in catalogue.specs("runtime").values()
+        if library in spec.libraries and (modality is None or modality in spec.modalities)
+    ]
+
+
 def fitting_runtimes(
     entry: ModelEntry, modality: str | None, settings: Settings, catalogue: Catalogue
 ) -> list[RuntimeSpec]:
-    """List the runtimes that open a checkpoint: the one a person named, or all that can.
+    """List the runtimes that open a checkpoint, as :func:`able_runtimes`; at least one.
 
     Raises:
         InputError: the one that was named cannot.
         CheckpointError: none can.
     """
     library = entry.library or "transformers"
-    if settings.runtime != "auto":
-        spec: RuntimeSpec = catalogue.spec("runtime", settings.runtime)
-        if library not in spec.libraries:
-            raise InputError(
-                f"the runtime {spec.name!r} does not open {library} checkpoints such as "
-                f"{entry.ref}, but {', '.join(spec.libraries)}.",
-                "Leave --runtime out.",
-            )
-        return [spec]
-    fitting = [
-        spec
-        for spec in catalogue.specs("runtime").values()
-        if library in spec.libraries and (modality is None or modality in spec.modalities)
-    ]
+    fitting = able_runtimes(entry, modality, settings, catalogue)
+    if not fitting and settings.runtime != "auto":
+        opens = catalogue.spec("runtime", settings.runtime).libraries
+        raise InputError(
+            f"the runtime {settings.runtime!r} does not open {library} checkpoints such as "
+            f"{entry.ref}, but {', '.join(opens)}.",
+            "Leave --runtime out.",
+        )
     if not fitting:
         raise CheckpointError(
             f"no runtime opens {modality or 'such'} checkpoints of {library}: {entry.ref}.",
@@ -87,17 +99,24 @@ def fitting_runtimes(
     return fitting
 
 
+def named_by_plugins(
+    entry: ModelEntry, fitting: Sequence[RuntimeSpec], settings: Settings, catalogue: Catalogue
+) -> RuntimeSpec | None:
+    """Ask the plugins which of several runtimes to take."""
+    if len(fitting) < 2:
+        return None
+    name = catalogue.host.first(
+        "zoo_select_runtime", entry=entry, device=settings.device, available=tuple(fitting)
+    )
+    return next((spec for spec in fitting if spec.name == name), None)
+
+
 def choose_runtime(
     entry: ModelEntry, modality: str | None, settings: Settings, catalogue: Catalogue
 ) -> RuntimeSpec:
     """Choose what opens a checkpoint: the person, then a plugin, then the first that can."""
     fitting = fitting_runtimes(entry, modality, settings, catalogue)
-    if len(fitting) == 1:
-        return fitting[0]
-    name = catalogue.host.first(
-        "zoo_select_runtime", entry=entry, device=settings.device, available=tuple(fitting)
-    )
-    return next((spec for spec in fitting if spec.name == name), fitting[0])
+    return named_by_plugins(entry, fitting, settings, catalogue) or fitting[0]
 
 
 @contextmanager
@@ -123,7 +142,7 @@ def opened(
             f"{checkpoint.model} does not run in int8, which exists only in an exported graph.",
             "zoo export MODEL -o DIR --precision int8, then use DIR.",
         )
-    device = _device(settings.device)
+    device = device_here(settings.device)
     options = RuntimeOptions(
         device=device,
         threads=settings.threads if settings.threads > 1 else settings.jobs or usable_cores(),
@@ -170,7 +189,7 @@ def graphs(settings: Settings) -> Path:
     return settings.folder / "graphs"
 
 
-def _device(text: str) -> str:
+def device_here(text: str) -> str:
     """Choose the device, importing a framework to count GPUs only where there may be one."""
     from zoo.engine.devices import check_device, choose_devices
     from zoo.engine.machine import may_have_gpu

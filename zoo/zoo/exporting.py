@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,9 @@ from zoo.checkpoints import fitting_runtimes, graphs, guarded, inspected, locate
 from zoo.errors import InputError, PluginError
 from zoo.events import Event, Listener, ignore
 from zoo.hub.exported import MANIFEST, Manifest
+from zoo.probes.decoding import decode
 from zoo.probes.unlabelled import read_inputs
+from zoo.types.probe import ImageInput
 from zoo.types.runtimes import ExportReport, ExportRequest, Exports
 
 if TYPE_CHECKING:
@@ -82,7 +84,9 @@ def export(
     inputs: Sequence[Any] = ()
     if data:
         found = read_inputs(data, wanted, probe, model=entry.ref)
-        inputs = _sample(found, _CALIBRATED if precision == "int8" else _COMPARED)
+        inputs, broken = _sample(found, _CALIBRATED if precision == "int8" else _COMPARED)
+        for name in broken:
+            on_event(Event(kind="note", message=f"{name} cannot be read, and is left out"))
         on_event(Event(kind="note", message=f"{data}: {len(inputs)} of {len(found)} inputs"))
     checkpoint = source.fetch(candidate)
     if (Path(checkpoint.folder) / MANIFEST).exists():
@@ -169,13 +173,28 @@ def _exporter(
     )
 
 
-def _sample(found: Inputs, most: int) -> list[Any]:
-    """Take a sample that is evenly spread over the data, so that sorted classes are all in it."""
+def _sample(found: Inputs, most: int) -> tuple[list[Any], list[str]]:
+    """Take a sample that is evenly spread over the data, so that sorted classes are all in it.
+
+    Returns:
+        The sample, and the names of images that would be in it if they could be read.
+    """
     step = -(-len(found) // most)
     sample = [each for each in found.inputs[::step] if each is not None]
     if not sample:
         raise InputError(f"{found.source!r} holds nothing but empty rows.")
-    return sample
+    good = [each for each in sample if not isinstance(each, ImageInput) or _is_readable(each)]
+    if not good:
+        decode(sample[0])  # says why
+    return good, [each.name for each in sample if each not in good]
+
+
+def _is_readable(image: ImageInput) -> bool:
+    try:
+        decode(image)
+    except InputError:
+        return False
+    return True
 
 
 @contextmanager
@@ -185,6 +204,7 @@ def _appearing(place: Path, typed: str, *, force: bool) -> Iterator[Path]:
     place = place.resolve()
     mark = secrets.token_hex(4)
     temporary = place.parent / f".{place.name}-{mark}.tmp"
+    made = [above for above in place.parents if not above.exists()]
     try:
         temporary.mkdir(parents=True)
         yield temporary
@@ -192,6 +212,9 @@ def _appearing(place: Path, typed: str, *, force: bool) -> Iterator[Path]:
         _swap(temporary, place, place.parent / f".{place.name}-{mark}.old")
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        with suppress(OSError):  # the first one that holds something ends it
+            for above in made:
+                above.rmdir()
 
 
 def _swap(new: Path, place: Path, old: Path) -> None:

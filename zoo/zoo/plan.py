@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from zoo.checkpoints import able_runtimes, named_by_plugins
 from zoo.errors import (
     InputError,
     NothingMatchedError,
@@ -175,22 +176,11 @@ def choose_runtimes(
     candidate: Candidate, probe: ProbeSummary, settings: Settings, catalogue: Catalogue
 ) -> tuple[RuntimeSpec, ...]:
     """Give what :func:`choose_runtime` names, and its rivals where nobody has named it."""
-    specs = catalogue.specs("runtime")
-    if settings.runtime != "auto":
-        named: RuntimeSpec = catalogue.spec("runtime", settings.runtime)
-        opens = (candidate.entry.library or "transformers") in named.libraries
-        return (named,) if opens else ()
     entry = candidate.entry
-    fitting = [
-        spec
-        for spec in specs.values()
-        if probe.modality in spec.modalities and (entry.library or "transformers") in spec.libraries
-    ]
-    name = catalogue.host.first(
-        "zoo_select_runtime", entry=entry, device=settings.device, available=tuple(fitting)
-    )
-    if name:
-        return (specs[name],) if name in specs else ()
+    fitting = able_runtimes(entry, probe.modality, settings, catalogue)
+    named = named_by_plugins(entry, fitting, settings, catalogue)
+    if named:
+        return (named,)
     return tuple(fitting) if settings.precision == "fp32" else tuple(fitting[:1])
 
 

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from zoo.types import ExportReport
     from zoo_cli.context import Context
 
-#: Share of inputs that may change their first label before it is worth a warning.
-_POINT = 0.01
 _COLUMNS = (
     Column("tap", key=True),
     Column("dimension", "WIDTH", right=True),
@@ -124,16 +122,10 @@ def export(context: Context, *, model: str, folder: str, numbers: Any, **request
 
 def _conclude(context: Context, report: ExportReport) -> None:
     output = context.output
-    lost = 0.0 if report.agreement is None else 1 - report.agreement
-    share = f"{100 * lost:.1f} % of {some(report.samples, 'input')}"
-    costs = [note for note in report.notes if "first label" in note]
-    if lost > _POINT and not costs:
-        costs = [f"{report.precision} changes the first label of {share}."]
     for note in report.notes:
-        if note not in costs:
-            output.note(note)
-    for cost in costs:
-        output.warn(cost)
+        output.note(note)
+    for warning in report.warnings:
+        output.warn(warning)
     facts = [
         size_text(report.bytes),
         report.precision,

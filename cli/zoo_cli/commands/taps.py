@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from zoo.errors import ExitCode
 from zoo_cli import options
@@ -57,15 +58,7 @@ def taps(
         Column("dimension", "WIDTH", right=True),
         Column("default", "NOTE", cell=_note),
     )
-    rows = [
-        {
-            "tap": each.tap,
-            "shape": list(each.shape),
-            "dimension": each.dimension,
-            "default": each.default,
-        }
-        for each in found.taps
-    ]
+    rows = [msgspec.to_builtins(each) for each in found.taps]
     context.output.rows(columns, rows, document=found)
     named = found.architecture or "its architecture"
     context.output.note(f"{found.model}: {len(rows)} taps of {named}, by {found.runtime}")

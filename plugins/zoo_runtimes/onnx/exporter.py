@@ -112,7 +112,8 @@ def export(checkpoint: Checkpoint, folder: Path, request: ExportRequest) -> Expo
         files=caching.digests(folder),
         seconds=time.monotonic() - started,
         cached=cached,
-        notes=(*notes, *([costs] if costs else [])),
+        notes=tuple(notes),
+        warnings=(costs,) if costs else (),
     )
 
 

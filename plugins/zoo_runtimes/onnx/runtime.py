@@ -64,7 +64,7 @@ class OnnxRuntime:
         """
         if not is_exported(checkpoint) or read_manifest(Path(checkpoint.folder)).images is None:
             return TorchRuntime().prepare(checkpoint, inputs)
-        from zoo_runtimes.images import decode
+        from zoo.probes.decoding import decode
 
         preparation = _preparation(checkpoint.folder, checkpoint.digest, checkpoint.model)
         return [preparation.prepare(decode(image)) for image in inputs]

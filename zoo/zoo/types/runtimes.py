@@ -285,6 +285,7 @@ class ExportReport(msgspec.Struct, frozen=True, kw_only=True):
         files: path -> sha256.
         cached: the graph was exported before; only the comparison is new.
         notes: what a person should know, one sentence each.
+        warnings: what a person should think about, one sentence each.
     """
 
     model: str
@@ -301,6 +302,7 @@ class ExportReport(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
     cached: bool = False
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @runtime_checkable

@@ -163,4 +163,4 @@ def test_eight_bits_that_cost_more_than_a_point_are_reported_with_the_figure(
     report = export(real("mobilenet_v1_0.25_128", "image"), tmp_path / "out", request)
     assert report.agreement is not None
     assert report.agreement < 0.99
-    assert any("changes the first label of" in note for note in report.notes)
+    assert any("changes the first label of" in note for note in report.warnings)
