@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TOP = {"zoo", "zoo_cli", "zoo_transferability", "zoo_runtimes"}
+TOP = {"zoo", "zoo_cli", "zoo_transferability", "zoo_runtimes", "zoo_amalgamation"}
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ def test_every_entry_point_loads(wheel):
     archive = zipfile.ZipFile(wheel)
     points = configparser.ConfigParser()
     points.read_string(archive.read("zoo_reuse-0.1.0.dist-info/entry_points.txt").decode())
-    assert set(points["zoo.v1"]) == {"core", "transferability", "runtimes"}
+    assert set(points["zoo.v1"]) == {"core", "transferability", "runtimes", "amalgamation"}
     for section in points.sections():
         for target in points[section].values():
             module, _, attribute = target.partition(":")

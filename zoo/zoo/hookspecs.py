@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from zoo.types import (
         AmalgamatorSpec,
+        BuiltModel,
         Candidate,
         CommandSpec,
         DistillerSpec,
@@ -149,3 +150,8 @@ def zoo_score_recorded(record: ScoreRecord) -> None:
 @hookspec
 def zoo_ranking_ready(ranking: Ranking) -> None:
     """React to a finished ranking, before it is printed."""
+
+
+@hookspec
+def zoo_model_built(result: BuiltModel) -> None:
+    """React to a finished model, before its table is printed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from zoo.types.built import BuiltModel
 from zoo.types.failure import Failure
 from zoo.types.features import Features
 from zoo.types.model import Candidate, Checkpoint, Modality, ModelEntry, ModelRef
@@ -62,11 +63,28 @@ from zoo.types.specs import (
     SourceSpec,
     Spec,
 )
+from zoo.types.training import (
+    Amalgamator,
+    FeatureShape,
+    Forecasts,
+    InputReader,
+    Lesson,
+    Meeting,
+    Merger,
+    Observed,
+    Stage,
+    StepCost,
+    StudentRequest,
+    TrainableNetwork,
+    Trains,
+)
 
 __all__ = [
+    "Amalgamator",
     "AmalgamatorSpec",
     "Attributes",
     "Backbone",
+    "BuiltModel",
     "Candidate",
     "Checkpoint",
     "Combiner",
@@ -83,20 +101,27 @@ __all__ = [
     "ExportRequest",
     "Exports",
     "Failure",
+    "FeatureShape",
     "Features",
+    "Forecasts",
     "GrowerSpec",
     "HasHead",
     "Head",
     "ImageInput",
+    "InputReader",
     "LabelEncoder",
     "LabelEncoderSpec",
     "LabelSet",
     "LayerScore",
+    "Lesson",
     "ManyFolds",
     "ManyLabels",
+    "Meeting",
+    "Merger",
     "Modality",
     "ModelEntry",
     "ModelRef",
+    "Observed",
     "OnDevice",
     "OpensSlowly",
     "Outlines",
@@ -121,7 +146,12 @@ __all__ = [
     "Source",
     "SourceSpec",
     "Spec",
+    "Stage",
+    "StepCost",
+    "StudentRequest",
     "Tap",
     "TapParity",
     "Task",
+    "TrainableNetwork",
+    "Trains",
 ]

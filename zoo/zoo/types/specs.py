@@ -7,10 +7,12 @@ options of the object are the keyword parameters of its ``__init__``, so that
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from zoo.types.probe import Task
 
 Need = Literal[
@@ -128,7 +130,27 @@ class ProbeSpec(Spec):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AmalgamatorSpec(Spec):
-    """Makes one student of several teachers."""
+    """Makes one student of several teachers; see :mod:`zoo.types.training`.
+
+    Attributes:
+        kind: ``training`` is an :class:`zoo.types.training.Amalgamator`, ``merging`` a
+            :class:`zoo.types.training.Merger`; an ``ensemble`` only asks the teachers.
+        soft: its student learns soft targets, which the core forms of the teachers' logits.
+        features: it reads the features of teachers and student.
+        smallest_batch: fewer samples of one forward pass are refused.
+        advised_batch: fewer are warned of.
+        default: the first of its kind to take where no method is named.
+        published: options that its authors used, where its own defaults are others; the preset
+            ``paper`` takes them.
+    """
+
+    kind: Literal["training", "merging", "ensemble"] = "training"
+    soft: bool = True
+    features: bool = True
+    smallest_batch: int = 1
+    advised_batch: int = 1
+    default: bool = False
+    published: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
