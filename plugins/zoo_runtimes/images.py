@@ -1,16 +1,14 @@
-"""Pixels: decode with Pillow, prepare with the checkpoint's own processor, normalise in batches."""
+"""Pixels: prepare with the checkpoint's own processor, normalise in batches."""
 
 from __future__ import annotations
 
-import io
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
-from zoo.errors import CheckpointError, InputError
+from zoo.errors import CheckpointError
 from zoo_runtimes.explaining import explained, quiet
 from zoo_runtimes.processors import geometry, processor_settings, separable
 
@@ -20,56 +18,12 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from zoo.types.model import Checkpoint
-    from zoo.types.probe import ImageInput
     from zoo_runtimes.processors import Geometry
 
     Array = npt.NDArray[Any]
 
 _SHAPES = ((60, 80), (97, 61), (31, 31))
 _TOLERANCE = 1e-5
-
-
-def decode(image: ImageInput) -> Image.Image:
-    """Decode one image to RGB, upright, transparency on white, 16 bits scaled to 8.
-
-    Raises:
-        InputError: the bytes are no image, naming it.
-    """
-    source = io.BytesIO(image.data or b"") if image.path is None else image.path
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(source) as opened:
-                opened.load()
-                return _rgb(ImageOps.exif_transpose(opened))
-    except UnidentifiedImageError:
-        reason = "its bytes are no known image format"
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        reason = str(error)
-    raise InputError(
-        f"cannot read the image {image.name}: {reason.rstrip('.')}.",
-        "Repair or remove it, then run the same command again.",
-    )
-
-
-def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "RGB":
-        return image
-    if image.mode in {"I", "F"} or image.mode.startswith("I;16"):
-        return Image.fromarray(_eight_bits(np.asarray(image))).convert("RGB")
-    if "A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info:
-        layer = image.convert("RGBA")
-        paper = Image.new("RGBA", layer.size, "white")
-        return Image.alpha_composite(paper, layer).convert("RGB")
-    return image.convert("RGB")
-
-
-def _eight_bits(values: Array) -> Array:
-    if values.dtype.kind == "f":
-        scale = 255.0 if float(values.max(initial=0)) <= 1 else 1.0
-    else:
-        scale = 1.0 if int(values.max(initial=0)) <= 255 else 255 / 65535
-    return np.clip(np.rint(values * scale), 0, 255).astype(np.uint8)
 
 
 @dataclass(frozen=True)

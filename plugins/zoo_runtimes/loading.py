@@ -64,13 +64,13 @@ def load_network(checkpoint: Checkpoint, modality: str, device: torch.device) ->
     raw = read_config(checkpoint)
     if modality == "image":
         require_colour(checkpoint)
-    _check_weights(checkpoint)
+    require_weights(checkpoint)
     check_architecture(checkpoint, raw)
     require_memory(checkpoint.model, _float32_bytes(checkpoint), device)
     config = load_config(checkpoint, raw)
     with memory_guard(f"{checkpoint.model} does not fit into memory.", "Leave it out."):
         network = choose(
-            checkpoint, config, modality, lambda auto: _load_weights(checkpoint, config, auto)
+            checkpoint, config, modality, lambda auto: load_weights(checkpoint, config, auto)
         )
         network.module.eval().requires_grad_(requires_grad=False).to(device)
         if network.projection is not None:
@@ -78,7 +78,12 @@ def load_network(checkpoint: Checkpoint, modality: str, device: torch.device) ->
     return network
 
 
-def _check_weights(checkpoint: Checkpoint) -> None:
+def require_weights(checkpoint: Checkpoint) -> None:
+    """Refuse a checkpoint without safetensors.
+
+    Raises:
+        CheckpointError: saying why nothing else is loaded.
+    """
     if not any(Path(checkpoint.folder).glob("*.safetensors")):
         raise CheckpointError(
             f"{checkpoint.model} has no safetensors weights; pickled weights can run code and are "
@@ -241,7 +246,18 @@ def _encoder(module: Any, config: Any, *, pooler: bool) -> Network:
     return Network(module, module.config, head=False, pooler=pooler)
 
 
-def _load_weights(checkpoint: Checkpoint, config: Any, auto: Any) -> tuple[Any, list[str]]:
+def load_weights(
+    checkpoint: Checkpoint, config: Any, auto: Any, *, other_sizes: bool = False
+) -> tuple[Any, list[str]]:
+    """Load one Auto class in float32, and name the weights that the files lack.
+
+    Args:
+        checkpoint: the folder.
+        config: as :func:`load_config` gives it.
+        auto: the Auto class.
+        other_sizes: weights of another size than the configuration's are lacking, too, and no
+            reason to refuse the checkpoint.
+    """
     with explained(checkpoint, "its weights cannot be loaded"), quiet():
         module, report = auto.from_pretrained(
             checkpoint.folder,
@@ -251,8 +267,10 @@ def _load_weights(checkpoint: Checkpoint, config: Any, auto: Any) -> tuple[Any, 
             use_safetensors=True,
             trust_remote_code=checkpoint.trust_remote_code,
             output_loading_info=True,
+            ignore_mismatched_sizes=other_sizes,
         )
-    return module, sorted(report["missing_keys"])
+    unfit = [key[0] for key in report["mismatched_keys"]] if other_sizes else []
+    return module, sorted({*report["missing_keys"], *unfit})
 
 
 def _refuse_missing(checkpoint: Checkpoint, missing: list[str]) -> None:

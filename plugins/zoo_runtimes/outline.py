@@ -5,6 +5,8 @@ Modules and inputs lie on the meta device, so that a network of any size takes n
 
 from __future__ import annotations
 
+import contextlib
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +23,13 @@ from zoo_runtimes.texts import sentence_pooling
 from zoo_runtimes.waveforms import load_extraction
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from zoo.types.model import Checkpoint
     from zoo.types.runtimes import Tap
     from zoo_runtimes.loading import Network
 
+_ATEN = torch.ops.aten
 _META = torch.device("meta")
 _TOKENS = 11
 """Length of the texts; no layer of a network is as wide."""
@@ -52,9 +57,9 @@ def outline(checkpoint: Checkpoint, modality: str) -> tuple[Tap, ...]:
         config.pad_token_id = 0
     with explained(checkpoint, "its layers cannot be listed", "Open it instead."), quiet():
         inputs, varying = _inputs(checkpoint, modality)
-        with _META, torch.no_grad(), _Unread():  # type: ignore[no-untyped-call]
+        with on_meta():
             network = choose(
-                checkpoint, config, modality, lambda auto: _build(checkpoint, config, auto)
+                checkpoint, config, modality, lambda auto: build(checkpoint, config, auto)
             )
             network.module.eval()
             points = discover(
@@ -67,16 +72,68 @@ def outline(checkpoint: Checkpoint, modality: str) -> tuple[Tap, ...]:
     return tuple(point.tap for point in points)
 
 
+@contextlib.contextmanager
+def on_meta() -> Iterator[None]:
+    """Build networks that take no memory, and run shapes through them."""
+    with _META, torch.no_grad(), _Unread():
+        yield
+
+
 class _Unread(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Answer one wherever a network asks for a value, as for a mask that hides nothing."""
+    """Answer one wherever a network asks for a value, as for a mask that hides nothing.
+
+    Torch finds most shapes in Python, and layers repeat: what an operation gave is remembered.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._known: dict[Any, tuple[Any, ...]] = {}
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         del types
-        if func is torch.ops.aten._local_scalar_dense.default and args[0].is_meta:  # noqa: SLF001
+        if func is _ATEN._local_scalar_dense.default and args[0].is_meta:  # noqa: SLF001
             return torch.ones((), dtype=args[0].dtype, device="cpu").item()
-        return func(*args, **(kwargs or {}))
+        if func is _ATEN.native_batch_norm.default and not args[5]:
+            return torch.empty_like(args[0]), *(args[0].new_empty(0) for _ in range(2))
+        question = _question(func, args, kwargs or {})
+        if question in self._known:
+            size, stride, dtype = self._known[question]
+            return torch.empty_strided(size, stride, dtype=dtype, device=_META)
+        out = func(*args, **(kwargs or {}))
+        if question is not None and isinstance(out, torch.Tensor) and out.is_meta:
+            self._known[question] = out.shape, out.stride(), out.dtype
+        return out
+
+
+@cache
+def _makes_its_own(func: Any) -> bool:
+    """Whether an operation returns one new tensor, and changes or shares none."""
+    schema = func._schema  # noqa: SLF001
+    everything = (*schema.arguments, *schema.returns)
+    return len(schema.returns) == 1 and not any(each.alias_info for each in everything)
+
+
+def _question(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Everything that decides the shape of an operation's result; None where it has to run."""
+    if not _makes_its_own(func):
+        return None
+    question = func, _described(args), _described(tuple(sorted(kwargs.items())))
+    try:
+        hash(question)
+    except TypeError:
+        return None
+    return question
+
+
+def _described(value: Any) -> Any:
+    if isinstance(value, torch.Tensor):
+        # A value that lies on the CPU may decide a shape.
+        return (value.shape, value.stride(), value.dtype) if value.is_meta else [value]
+    if isinstance(value, list | tuple):
+        return tuple(_described(each) for each in value)
+    return type(value), value
 
 
 def _inputs(checkpoint: Checkpoint, modality: str) -> tuple[dict[str, torch.Tensor], bool]:
@@ -95,7 +152,8 @@ def _inputs(checkpoint: Checkpoint, modality: str) -> tuple[dict[str, torch.Tens
     return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}, True
 
 
-def _build(checkpoint: Checkpoint, config: Any, auto: Any) -> tuple[Any, list[str]]:
+def build(checkpoint: Checkpoint, config: Any, auto: Any) -> tuple[Any, list[str]]:
+    """Make one Auto class on the meta device, and name the weights that the files lack."""
     module = auto.from_config(
         config, dtype=torch.float32, trust_remote_code=checkpoint.trust_remote_code
     )

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from zoo.types.model import Checkpoint
     from zoo.types.runtimes import Backbone, RuntimeOptions, Tap
+    from zoo.types.training import FeatureShape, StepCost, StudentRequest, TrainableNetwork
 
 _RECIPE = 2  # raise it when taps or pooling change what a stored name means
 _LIBRARIES = ("torch", "transformers", "tokenizers", "pillow")
@@ -51,8 +52,9 @@ class TorchRuntime:
             InputError: an image cannot be read, or an array is no waveform.
             CheckpointError: the checkpoint has no usable image processor.
         """
+        from zoo.probes.decoding import decode
         from zoo.types.probe import ImageInput
-        from zoo_runtimes.images import decode, load_preparation
+        from zoo_runtimes.images import load_preparation
         from zoo_runtimes.waveforms import as_waveform
 
         if inputs and not isinstance(inputs[0], ImageInput):
@@ -84,6 +86,66 @@ class TorchRuntime:
         from zoo_runtimes.outline import outline
 
         return outline(checkpoint, modality_of(checkpoint, modality))
+
+    def open_teacher(
+        self, checkpoint: Checkpoint, options: RuntimeOptions, modality: str
+    ) -> TrainableNetwork:
+        """Load a checkpoint with its trained head, frozen, in eval mode.
+
+        Raises:
+            CheckpointError: with the reason and a hint.
+            InputError: the device does not exist.
+        """
+        from zoo_runtimes.learning.teachers import open_teacher
+
+        return open_teacher(checkpoint, options, modality_of(checkpoint, modality))
+
+    def open_student(
+        self,
+        checkpoint: Checkpoint,
+        options: RuntimeOptions,
+        modality: str,
+        request: StudentRequest,
+    ) -> TrainableNetwork:
+        """Load or make a network with a new head; see :class:`zoo.types.training.Trains`.
+
+        Raises:
+            CheckpointError: with the reason and a hint.
+            InputError: the device does not exist.
+        """
+        from zoo_runtimes.learning.students import open_student
+
+        return open_student(checkpoint, options, modality_of(checkpoint, modality), request)
+
+    def layers(
+        self, checkpoint: Checkpoint, modality: str, student: StudentRequest | None = None
+    ) -> tuple[Sequence[FeatureShape], int]:
+        """Name the layers that opening would find, and count parameters, from the config alone.
+
+        Raises:
+            CheckpointError: with the reason and a hint.
+        """
+        from zoo_runtimes.learning.planned import layers
+
+        return layers(checkpoint, modality_of(checkpoint, modality), student)
+
+    def step_cost(
+        self,
+        checkpoint: Checkpoint,
+        modality: str,
+        batch: int,
+        *,
+        student: StudentRequest | None = None,
+        taps: Sequence[str] = (),
+    ) -> StepCost:
+        """Imagine one batch: its memory and its operations, from the config alone.
+
+        Raises:
+            CheckpointError: as opening would.
+        """
+        from zoo_runtimes.learning.cost import step_cost
+
+        return step_cost(checkpoint, modality_of(checkpoint, modality), batch, student, taps)
 
 
 def _installed(package: str) -> str:

@@ -14,12 +14,13 @@ from PIL import Image
 from transformers import AutoImageProcessor
 
 from zoo.errors import CheckpointError, InputError
+from zoo.probes.decoding import decode
 from zoo.testing.tiny_checkpoints import TINY_IMAGE
 from zoo.types.model import Checkpoint, ModelEntry
 from zoo.types.probe import ImageInput
 from zoo.types.runtimes import RuntimeOptions
 from zoo_runtimes.feeds import ImageFeed
-from zoo_runtimes.images import decode, load_preparation
+from zoo_runtimes.images import load_preparation
 from zoo_runtimes.processors import geometry, image_key, separable
 
 RANDOM = np.random.default_rng(0)

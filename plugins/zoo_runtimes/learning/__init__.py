@@ -1,0 +1,1 @@
+"""Networks with gradients: teachers that are frozen, and students with a new head."""
