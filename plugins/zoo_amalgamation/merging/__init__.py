@@ -1,0 +1,1 @@
+"""Mergers: element-wise combinations of the weights of one architecture, without data."""
