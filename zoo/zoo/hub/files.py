@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from zoo.errors import CheckpointError
 
@@ -53,6 +53,20 @@ class Files(Protocol):
     def card(self) -> dict[str, Any]:
         """Give the front matter of the model card; empty when there is none."""
         ...
+
+
+class StoredTensor(NamedTuple):
+    """A tensor as the header of its safetensors file describes it.
+
+    Attributes:
+        file: where it is stored.
+        dtype: as safetensors writes it: ``F32``, ``BF16``, ``I64`` ...
+        shape: its lengths.
+    """
+
+    file: str
+    dtype: str
+    shape: tuple[int, ...]
 
 
 def read_json(files: Files, path: str) -> dict[str, Any]:
@@ -155,6 +169,25 @@ def count_parameters(files: Files, path: str) -> int:
             "Copy or download it again.",
         )
     return parameters
+
+
+def stored_tensors(files: Files) -> dict[str, StoredTensor]:
+    """Describe every tensor of a checkpoint from the headers of its files; no weight is read.
+
+    Raises:
+        CheckpointError: there are no safetensors weights, or a header is damaged.
+    """
+    found = {}
+    for path in weight_files(files):
+        header, _ = _header(files, path)
+        for name, tensor in header.items():
+            if name == "__metadata__":
+                continue
+            try:
+                found[name] = StoredTensor(path, tensor["dtype"], tuple(tensor["shape"]))
+            except (KeyError, TypeError) as error:
+                raise _no_safetensors(files, path, f"its header lacks {error}") from error
+    return found
 
 
 def _header(files: Files, path: str) -> tuple[dict[str, Any], int]:
