@@ -9,10 +9,11 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from zoo.catalogue import KINDS, Kind, options_of
+from zoo.catalogue import KINDS, Kind, build, options_of
 from zoo.host import PLUGIN_ERRORS, InstalledPlugin, PluginHost
+from zoo.testing.promises import described
 from zoo.types import protocols, runtimes
-from zoo.types.specs import EstimatorSpec, Spec
+from zoo.types.specs import AmalgamatorSpec, EstimatorSpec, RuntimeSpec, Spec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,8 +62,10 @@ def check_plugin(plugin: InstalledPlugin, host: PluginHost) -> Iterator[Finding]
         for spec in _collected(plugin, kind, host):
             if isinstance(spec, Finding):
                 yield spec
-            else:
-                yield check_spec(plugin.name, kind, spec)
+                continue
+            found = check_spec(plugin.name, kind, spec)
+            broken = [*_broken_promises(plugin.name, kind, spec)] if found.ok else []
+            yield from broken or [found]
 
 
 def check_spec(plugin: str, kind: Kind, spec: Spec) -> Finding:
@@ -83,6 +86,30 @@ def check_spec(plugin: str, kind: Kind, spec: Spec) -> Finding:
     if missing:
         return Finding(plugin, name, ok=False, detail=f"{attribute} lacks {', '.join(missing)}")
     return Finding(plugin, name, ok=True, detail=spec.target)
+
+
+def _broken_promises(plugin: str, kind: Kind, spec: Spec) -> Iterator[Finding]:
+    """Run what can be tried without a checkpoint: one finding a broken promise."""
+    name = f"{kind.noun} {spec.name}"
+    hint = "docs/plugins.md says what it promises; zoo.testing has the checks for your own tests"
+    try:
+        sentences = _tried(spec)
+    except PLUGIN_ERRORS as error:
+        sentences = [f"{spec.name}: {described(error)}."]
+    for sentence in sentences:
+        yield Finding(plugin, name, ok=False, detail=sentence, hint=hint)
+
+
+def _tried(spec: Spec) -> list[str]:
+    if isinstance(spec, AmalgamatorSpec):
+        from zoo.testing.amalgamators import check_amalgamator
+
+        return check_amalgamator(spec)
+    if isinstance(spec, RuntimeSpec):
+        from zoo.testing.runtimes import check_trains
+
+        return check_trains(build(spec), spec.name)
+    return []
 
 
 def _collected(plugin: InstalledPlugin, kind: Kind, host: PluginHost) -> list[Any]:

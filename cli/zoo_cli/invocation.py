@@ -21,10 +21,12 @@ class Invocation:
     Attributes:
         output: the sink, once the command has one.
         resume: what to type to go on after an interruption.
+        parting: what to say after an interruption, where nothing is kept.
     """
 
     output: Output | None = None
     resume: str = ""
+    parting: str = ""
 
     def report(self, explained: Explained, arguments: Sequence[str]) -> None:
         """In a JSON mode, say the failure on standard output too: a reader expects a document."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
 from zoo.errors import ExitCode
-from zoo_cli.errors import Explained, explain, show
+from zoo_cli.errors import explain, show
 from zoo_cli.lazy import Entry, LazyGroup
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _COMMANDS = "zoo_cli.commands"
 _RANK = "Find a checkpoint"
+_BUILD = "Build a model"
 _USE = "Use a checkpoint"
 _THINGS = "Look at things"
 _HOUSE = "Keep house"
@@ -30,6 +32,10 @@ TABLE = {
     "evaluate": Entry(
         f"{_COMMANDS}.evaluate:evaluate", "Measure scores against known results.", _RANK
     ),
+    "amalgamate": Entry(
+        f"{_COMMANDS}.amalgamate:amalgamate", "Make one student of several teachers.", _BUILD
+    ),
+    "resume": Entry(f"{_COMMANDS}.resume:resume", "Go on with an interrupted model.", _BUILD),
     "predict": Entry(f"{_COMMANDS}.predict:predict", "Label data with a model's own head.", _USE),
     "export": Entry(f"{_COMMANDS}.export:export", "Write a model that runs without PyTorch.", _USE),
     "taps": Entry(f"{_COMMANDS}.taps:taps", "Name the points of a model to read.", _USE),
@@ -90,9 +96,11 @@ def run(arguments: Sequence[str]) -> int:
         return ExitCode.DONE
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 -- the table has a line for each
         explained = explain(error)
-        if invocation.resume and explained.code == ExitCode.INTERRUPTED:
-            explained = Explained(
-                explained.message, invocation.resume, explained.code, explained.title
+        if explained.code == ExitCode.INTERRUPTED:
+            explained = replace(
+                explained,
+                message=invocation.parting or explained.message,
+                hint=invocation.resume or explained.hint,
             )
         show(explained, error)
         invocation.report(explained, arguments)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from zoo_cli.context import Context
 
 _MILESTONES = frozenset({"plan", "fetched", "model", "failure", "note"})
+_QUIET_SECONDS = 60.0
 
 
 @contextmanager
@@ -33,13 +35,35 @@ def listening(context: Context, models: int = 0) -> Iterator[Listener]:
         with _bars(models, color=context.output.color(sys.stderr)) as listener:
             yield listener
     else:
-        yield _line_by_line
+        yield Lines()
 
 
-def _line_by_line(event: Event) -> None:
-    if event.kind in _MILESTONES and (event.message or event.model):
-        sys.stderr.write(encodable(f"{_words(event)}\n", sys.stderr))
-        sys.stderr.flush()
+class Lines:
+    """One line a milestone; in between one a minute, so that a log shows that it goes on."""
+
+    def __init__(self) -> None:
+        self._said = time.monotonic()
+        self._lock = threading.Lock()
+
+    def __call__(self, event: Event) -> None:
+        """Show one event; called from any thread."""
+        if event.kind in _MILESTONES:
+            if event.message or event.model:
+                self._say(_words(event))
+        elif time.monotonic() - self._said >= _QUIET_SECONDS:
+            said = f", {event.message}" if event.message else ""
+            self._say(f"{_name(event)}: {_amount(event)}{said}")
+
+    def _say(self, line: str) -> None:
+        with self._lock:
+            self._said = time.monotonic()
+            sys.stderr.write(encodable(f"{line}\n", sys.stderr))
+            sys.stderr.flush()
+
+
+def _name(event: Event) -> str:
+    """Say what is under way."""
+    return event.model or ("reading the data" if event.kind == "prepare" else "samples")
 
 
 def _words(event: Event) -> str:
@@ -62,25 +86,36 @@ def _bars(models: int, *, color: bool) -> Iterator[Listener]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
     from rich.progress import TimeRemainingColumn as Remaining
+    from rich.text import Text
+
+    class Display(Progress):
+        def get_renderables(self) -> Iterator[Any]:
+            yield self.make_tasks_table(self.tasks)
+            for task in self.tasks:
+                if task.fields.get("said"):
+                    yield Text(f"  {task.fields['said']}", style="dim")
 
     console = Console(stderr=True, no_color=not color, highlight=False, emoji=False, markup=False)
     amount = TextColumn("{task.fields[amount]}", markup=False, justify="right")
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), amount)
-    with Progress(*columns, Remaining(), console=console, transient=True) as progress:
+    with Display(*columns, Remaining(), console=console, transient=True) as progress:
         yield Bars(progress, models)
 
 
 class Bars:
-    """One bar for the models and one for each model under way.
+    """One bar for the models, if their number is known, and one for each thing under way.
 
-    Lines of finished models are printed above the bars and stay in the scroll-back.
+    Lines of finished models are printed above the bars and stay in the scroll-back; what an event
+    says about what is under way stands below them.
     """
 
     def __init__(self, progress: Any, models: int) -> None:
         self._progress = progress
         self._finished = 0
         self._models = models
-        self._all = progress.add_task("models", total=models or None, amount="")
+        self._all = progress.add_task(
+            "models", total=models or None, visible=bool(models), amount=""
+        )
         self._current: dict[str, Any] = {}
         self._lock = threading.Lock()
 
@@ -102,6 +137,7 @@ class Bars:
             self._all,
             completed=self._finished,
             total=self._models or None,
+            visible=bool(self._models),
             amount=f"{self._finished}/{self._models or '?'}",
         )
         if event.kind == "fetched":
@@ -111,6 +147,7 @@ class Bars:
 
     def _advance(self, event: Event) -> None:
         name = event.model or event.kind
+        ranked = event.model and self._models  # there is more to do for a model than its batches
         if name not in self._current:
             self._current[name] = self._progress.add_task(
                 name, total=event.total or None, amount=""
@@ -119,10 +156,11 @@ class Bars:
             self._current[name],
             completed=event.done,
             total=event.total or None,
-            description=f"{name} ({event.kind})",
+            description=f"{name} ({event.kind})" if ranked else _name(event),
             amount=_amount(event),
+            said=event.message,
         )
-        if event.total and event.done >= event.total and not event.model:
+        if event.total and event.done >= event.total and not ranked:
             self._finish(name)
 
     def _finish(self, name: str) -> None:

@@ -48,7 +48,7 @@ def parse_assignments(
                 f"--set {text!r} is not of the form name.option=value.",
                 "--set logme.refinements=30",
             )
-        found.setdefault(name, {})[option] = _literal(value.strip())
+        found.setdefault(name, {})[option] = literal(value.strip())
     return found
 
 
@@ -68,7 +68,8 @@ def parse_conditions(
     return found
 
 
-def _literal(text: str) -> Any:
+def literal(text: str) -> Any:
+    """Read numbers, booleans and lists as what they are; everything else is a text."""
     try:
         return json.loads(text)
     except ValueError:

@@ -8,7 +8,7 @@ from zoo.events import Event
 from zoo_cli.context import Context
 from zoo_cli.invocation import Invocation
 from zoo_cli.output import Output
-from zoo_cli.progress import Bars, listening
+from zoo_cli.progress import Bars, _bars, listening
 
 EVENTS = (
     Event(kind="plan", total=2, message="2 models, 1.2 MB to fetch"),
@@ -20,6 +20,11 @@ EVENTS = (
     Event(kind="model", model="org/a", seconds=1.25, message="org/a: 10 samples"),
     Event(kind="failure", model="org/b", message="tokenizer is broken"),
 )
+
+
+def in_training(step):
+    said = "soft 0.12, 5 min left"
+    return Event(kind="batch", model="training", done=step, total=600, message=said)
 
 
 def make(*, progress=True):
@@ -37,6 +42,21 @@ def test_without_a_terminal_each_milestone_is_one_line(capsys):
         "org/a fetched",
         "org/a: 10 samples (1.2 s)",
         "failed: org/b: tokenizer is broken",
+    ]
+
+
+def test_a_log_hears_about_once_a_minute_that_it_goes_on(capsys, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("zoo_cli.progress.time.monotonic", lambda: now[0])
+    with listening(make()) as listen:
+        listen(Event(kind="note", message="training student: 600 steps"))
+        for step in range(1, 301):
+            now[0] += 0.5
+            listen(in_training(step))
+    assert capsys.readouterr().err.splitlines() == [
+        "training student: 600 steps",
+        "training: 120/600, soft 0.12, 5 min left",
+        "training: 240/600, soft 0.12, 5 min left",
     ]
 
 
@@ -82,3 +102,19 @@ def test_finished_models_stay_in_the_scroll_back(progress):
     text = progress.console.file.getvalue()
     assert "org/a: 10 samples (1.2 s)" in text
     assert "failed: org/b: tokenizer is broken" in text
+
+
+def test_losses_and_the_time_that_is_left_stand_below_the_bars(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    from rich.console import Console
+
+    with _bars(0, color=False) as bars:
+        bars(in_training(7))
+        screen = Console(file=io.StringIO(), width=80)
+        screen.print(*bars._progress.get_renderables())
+        text = screen.file.getvalue()
+        assert "models" not in text  # nobody knows of any
+        assert "7/600" in text
+        assert "soft 0.12, 5 min left" in text
+        bars(in_training(600))
+        assert [task.description for task in bars._progress.tasks] == ["models"]

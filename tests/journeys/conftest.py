@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from PIL import Image
 from zoo.testing.tiny_checkpoints import build_tiny_checkpoint
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,69 @@ class Zoo:
 
     def environment(self, **more: str) -> dict[str, str]:
         return {**os.environ, "ZOO_HOME": str(self.home), "ZOO_JOBS": "2", **more}
+
+
+Fault = tuple[str, int, str]
+
+
+class Forked:
+    """The command again, in processes that need not import everything: see forking.py."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.seconds = folder, 0.0
+        clean = {name: each for name, each in os.environ.items() if not name.startswith("ZOO_")}
+        own = {"ZOO_HOME": str(folder / "home"), "ZOO_JOBS": "1", "TOKENIZERS_PARALLELISM": "false"}
+        self._server = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("forking.py"))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=clean | own,
+        )
+
+    def __call__(
+        self,
+        *arguments: object,
+        cwd: Path | None = None,
+        fault: Fault | None = None,
+        code: str = "",
+    ) -> Outcome:
+        """Run a command, or some code.
+
+        Args:
+            arguments: of the command.
+            cwd: where it runs.
+            fault: (``module:function``, n, signal): the n-th call sends the signal first.
+            code: Python to run instead.
+        """
+        order = {
+            "arguments": [str(each) for each in arguments],
+            "folder": str(cwd or self.folder),
+            "output": str(self.folder),
+            "environment": {},
+            "fault": fault and dict(zip(("at", "call", "kind"), fault, strict=True)),
+            "code": code,
+        }
+        assert self._server.stdin
+        assert self._server.stdout
+        self._server.stdin.write(json.dumps(order) + "\n")
+        self._server.stdin.flush()
+        status, seconds = self._server.stdout.readline().split()
+        self.seconds += float(seconds)
+        said = [(self.folder / name).read_text() for name in ("stdout", "stderr")]
+        return Outcome(int(status), *said)
+
+    def close(self) -> None:
+        """End the server."""
+        with self._server:  # closes its pipes, and waits for it
+            pass
+
+
+@pytest.fixture(scope="session")
+def forked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forked]:
+    made = Forked(tmp_path_factory.mktemp("forked"))
+    yield made
+    made.close()
 
 
 @pytest.fixture
@@ -118,3 +182,62 @@ def exported(
         assert done.code == 0, done.stderr
         (place / f"{name}.json").write_text(done.stdout)
     return place
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A folder with little pictures, and the command that makes a student of two teachers."""
+
+    folder: Path
+    run: Forked
+
+    def build(self, place: str, *more: object, fault: Fault | None = None) -> Outcome:
+        """Run ``zoo amalgamate`` with the teachers, the student and the data that all use."""
+        return self(
+            *("amalgamate", "--teacher", "digits=embedded:resnet-digits-0-4"),
+            *("--teacher", "parity=embedded:vit-digit-parity"),
+            *("--student", "embedded:regnet-textures", "--data", "pictures"),
+            *("--config", "often.yaml", "--batch", 16, "--epochs", 3),
+            *("--yes", "-o", place, *more),
+            fault=fault,
+        )
+
+    def __call__(self, *arguments: object, fault: Fault | None = None) -> Outcome:
+        return self.run(*arguments, cwd=self.folder, fault=fault)
+
+    def weights(self, place: str) -> bytes:
+        return (self.folder / place / "model.safetensors").read_bytes()
+
+    def losses(self, place: str) -> list[dict[str, Any]]:
+        """Give the lines of the journal, without what is another every time: the speed."""
+        lines = (self.folder / place / "training.jsonl").read_text().splitlines()
+        found = [json.loads(line) for line in lines]
+        return [{k: v for k, v in line.items() if k != "samples_per_second"} for line in found]
+
+
+@pytest.fixture(scope="session")
+def bench(forked: Forked, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    """Forty drawn pictures without labels, one that is none, and a dozen with labels."""
+    folder = tmp_path_factory.mktemp("bench")
+    rng = np.random.default_rng(0)
+
+    def draw(path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = rng.integers(0, 256, (8, 8), dtype=np.uint8)
+        Image.fromarray(pixels).resize((32, 32)).save(path)
+
+    for number in range(40):
+        draw(folder / "pictures" / f"{number:02}.png")
+    (folder / "pictures" / "40.png").write_bytes(b"no picture")
+    for number in range(12):
+        draw(folder / "labelled" / str(number % 3) / f"{number}.png")
+    (folder / "often.yaml").write_text("schedule: {save_minutes: 0.000001}\n")
+    return Bench(folder, forked)
+
+
+@pytest.fixture(scope="session")
+def built(bench: Bench) -> Outcome:
+    """A student, built without any interruption in the folder ``built``."""
+    done = bench.build("built", "--views", 2, "--eval", "labelled")
+    assert done.code == 0, done.stderr
+    return done

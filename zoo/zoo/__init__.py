@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.hookspecs import HOOK_API, hookimpl
 
 if TYPE_CHECKING:
-    from zoo.api import export, load_probe, predict, recommend, score, taps
+    from zoo.api import amalgamate, export, load_probe, predict, recommend, resume, score, taps
     from zoo.catalogue import Catalogue
     from zoo.errors import InputError, NotApplicable, ZooError
     from zoo.evaluation import evaluate
@@ -34,7 +34,16 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "zoo.api": ("export", "load_probe", "predict", "recommend", "score", "taps"),
+    "zoo.api": (
+        "amalgamate",
+        "export",
+        "load_probe",
+        "predict",
+        "recommend",
+        "resume",
+        "score",
+        "taps",
+    ),
     "zoo.catalogue": ("Catalogue",),
     "zoo.errors": ("InputError", "NotApplicable", "ZooError"),
     "zoo.evaluation": ("evaluate",),
@@ -73,12 +82,14 @@ __all__ = [
     "Settings",
     "SourceSpec",
     "ZooError",
+    "amalgamate",
     "evaluate",
     "export",
     "hookimpl",
     "load_probe",
     "predict",
     "recommend",
+    "resume",
     "score",
     "taps",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,7 +14,7 @@ from zoo.settings import Settings, resolve
 from zoo.types.protocols import ProbeOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     import numpy.typing as npt
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from zoo.prediction import Predictions
     from zoo.runs import Run
     from zoo.scoring import Scored
+    from zoo.types.built import BuiltModel
     from zoo.types.probe import Probe, Task
     from zoo.types.ranking import Ranking
     from zoo.types.runtimes import ExportReport, Precision
@@ -235,6 +237,95 @@ def taps(model: str, *, modality: str | None = None, settings: Settings | None =
 
     settings = settings or resolve().settings
     return outline(model, settings, open_catalogue(settings), modality=modality)
+
+
+def amalgamate(
+    teachers: Mapping[str, str] | Sequence[str],
+    student: str | Path,
+    data: str | Path,
+    folder: str | Path,
+    *,
+    method: str = "auto",
+    preset: Literal["paper", "balanced", "quick"] | None = None,
+    evaluation: str | Path = "",
+    options: Mapping[str, Any] | None = None,
+    config: str | Path | None = None,
+    settings: Settings | None = None,
+    on_event: Listener = ignore,
+    **recipe: Any,
+) -> BuiltModel:
+    """Make one student of several teachers, from data without labels.
+
+    Args:
+        teachers: alias -> reference, folder or name of the registry; or a sequence of these.
+        student: what is trained; empty for methods that only merge weights.
+        data: images or texts without labels.
+        folder: new or empty; nothing is left in it unless there is something to resume.
+        method: name of an amalgamator; ``auto`` takes what fits.
+        preset: fills what nothing else says; ``balanced`` unless the file says another.
+        evaluation: labelled data to judge by.
+        options: of the method.
+        config: a ``run.yaml``, whole or a few keys; what is given here wins.
+        settings: how to run; read from file and environment when absent.
+        on_event: is told what happens while it happens.
+        **recipe: further keys of the recipe, such as ``epochs=5`` or ``label_map="union"``.
+
+    Returns:
+        The model with its metrics; or, where it was interrupted, as far as it came.
+
+    Raises:
+        Problems: everything that can be known to be wrong before a weight is fetched.
+        ZooError: what went wrong later.
+    """
+    from zoo.building.amalgamation import amalgamate as carry_out_recipe
+    from zoo.building.preflight import prepare
+    from zoo.building.recipes import assemble
+
+    settings = settings or resolve().settings
+    named = teachers
+    if isinstance(teachers, Mapping):
+        named = [f"{alias}={model}" for alias, model in teachers.items()]
+    flags = {
+        "teachers": list(named),
+        "student": str(student),
+        "data": str(data),
+        "method": "" if method == "auto" else method,
+        "preset": preset,
+        "evaluation": str(evaluation),
+        "options": dict(options or {}),
+    }
+    given = {name: value for name, value in flags.items() if value} | recipe
+    assembled = assemble(given, Path(config) if config else None)
+    catalogue = open_catalogue(settings)
+    prepared = prepare(
+        assembled.recipe,
+        settings,
+        catalogue,
+        place=Path(folder).expanduser(),
+        on_event=on_event,
+        free=assembled.free,
+    )
+    return carry_out_recipe(prepared, folder, settings, catalogue, on_event=on_event)
+
+
+def resume(
+    folder: str | Path, *, settings: Settings | None = None, on_event: Listener = ignore
+) -> BuiltModel:
+    """Go on with a model whose making was interrupted.
+
+    Args:
+        folder: as it was given to :func:`amalgamate`.
+        settings: how to run; read from file and environment when absent.
+        on_event: is told what happens while it happens.
+
+    Raises:
+        InputError: nothing was interrupted there, or what it is made of is not what it was.
+        ZooError: what went wrong.
+    """
+    from zoo.building.amalgamation import resume as go_on
+
+    settings = settings or resolve().settings
+    return go_on(folder, settings, open_catalogue(settings), on_event=on_event)
 
 
 def execute(

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import importlib
-import inspect
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
-from zoo.catalogue import KINDS, options_of
+from zoo.catalogue import KINDS
 from zoo.errors import ExitCode, InputError, unknown_name
 from zoo.hookspecs import HOOK_API
-from zoo.host import PLUGIN_ERRORS
 from zoo.render.quantities import some
 from zoo_cli import options
 from zoo_cli.context import noun_group, zoo_command
 from zoo_cli.output import Column
+from zoo_cli.spec_cards import card, describe, facts_of
 
 if TYPE_CHECKING:
     from zoo.catalogue import Provided
     from zoo.host import InstalledPlugin
-    from zoo.types.specs import Spec
     from zoo_cli.context import Context
 
 plugins = noun_group("plugins", "List, check, install and remove plugins.")
@@ -82,7 +80,7 @@ def _list_hook(context: Context, hook: str) -> None:
     if kind is None:
         raise unknown_name("hook", hook, [each.hook for each in KINDS], "zoo plugins list --help")
     rows = [
-        {"name": name, "summary": each.spec.summary, "plugin": each.plugin} | _facts(each.spec)
+        {"name": name, "summary": each.spec.summary, "plugin": each.plugin} | facts_of(each.spec)
         for name, each in sorted(context.catalogue.provided(kind.noun).items())
     ]
     columns = (
@@ -104,7 +102,7 @@ def _provides(context: Context, plugin: str) -> dict[str, list[str]]:
     return found
 
 
-@zoo_command("show", parent=plugins, examples=("zoo plugins show logme",))
+@zoo_command("show", parent=plugins, examples=("zoo plugins show logme", "zoo plugins show cfl"))
 @click.argument("name")
 def show(context: Context, name: str) -> int:
     """Show one method or one plugin: what it is, where it comes from, its options."""
@@ -119,72 +117,15 @@ def show(context: Context, name: str) -> int:
         known = {each for provided in everything.values() for each in provided}
         names = known | {plugin.name for plugin in context.host.installed}
         raise unknown_name("method or plugin", name, names, "zoo plugins list")
-    text = "\n\n".join(_card(each) for each in found)
+    text = "\n\n".join(card(each) for each in found)
     ids = (each["name"] for each in found)
     context.output.value({"schema_version": 1, "specs": found}, text, ids)
     return ExitCode.PARTIAL if any(each["error"] for each in found) else ExitCode.DONE
 
 
 def _described(context: Context, noun: str, provided: Provided) -> dict[str, Any]:
-    spec: Spec = provided.spec
     owner = next(each for each in context.host.installed if each.name == provided.plugin)
-    parameters, error = _options(spec) if noun != "command" else ({}, "")
-    return {
-        "kind": noun,
-        "name": spec.name,
-        "summary": spec.summary,
-        **_facts(spec),
-        "reference": spec.reference,
-        "plugin": provided.plugin,
-        "distribution": owner.distribution,
-        "version": owner.version,
-        "target": spec.target,
-        "options": parameters,
-        "error": error,
-    }
-
-
-def _facts(spec: Spec) -> dict[str, Any]:
-    """Give what only this kind of spec has."""
-    shared = {"name", "target", "summary", "reference"}
-    return {key: value for key, value in asdict(spec).items() if key not in shared}
-
-
-def _options(spec: Spec) -> tuple[dict[str, Any], str]:
-    module, _, attribute = spec.target.partition(":")
-    try:
-        target = getattr(importlib.import_module(module), attribute)
-        found = options_of(target)
-    except PLUGIN_ERRORS as error:
-        return {}, f"{spec.target} cannot be loaded: {type(error).__name__}: {error}"
-    return {name: _option(parameter) for name, parameter in found.items()}, ""
-
-
-def _option(parameter: inspect.Parameter) -> dict[str, Any]:
-    required = parameter.default is inspect.Parameter.empty
-    kind = parameter.annotation
-    return {
-        "type": "" if kind is inspect.Parameter.empty else getattr(kind, "__name__", str(kind)),
-        "default": None if required else parameter.default,
-        "required": required,
-    }
-
-
-def _card(described: dict[str, Any]) -> str:
-    lines = [f"{described['name']}  ({described['kind']})", f"  {described['summary']}"]
-    skipped = {"kind", "name", "summary", "options", "error", "distribution", "version"}
-    for key, value in described.items():
-        if key not in skipped and value not in ("", ()):
-            shown = ", ".join(map(str, value)) if isinstance(value, tuple) else value
-            lines.append(f"  {key:<12}{shown}")
-    lines.append(f"  {'from':<12}{described['distribution']} {described['version']}")
-    if described["error"]:
-        lines.append(f"  {'error':<12}{described['error']}")
-    for name, option in described["options"].items():
-        default = "required" if option["required"] else f"default {option['default']!r}"
-        kind = f"{option['type']}, " if option["type"] else ""
-        lines.append(f"  --set {described['name']}.{name}=...  ({kind}{default})")
-    return "\n".join(lines)
+    return describe(noun, provided, owner)
 
 
 @zoo_command(
@@ -195,7 +136,7 @@ def check(context: Context, names: tuple[str, ...]) -> int:
     """Load plugins strictly and check that they keep the contract; all of them by default.
 
     Each module of hooks must import nothing heavy, and each object behind a spec must be there
-    and have the methods of its kind.
+    and have the methods of its kind. Amalgamators are run on made-up networks.
     """
     from zoo_cli.checks import check_plugin
 
