@@ -153,7 +153,7 @@ def _moments(data: ProbeSet) -> tuple[float, float]:
 def _read_images(checkpoint: Checkpoint, inputs: Any) -> dict[str, Any]:
     from transformers import AutoImageProcessor
 
-    from zoo_runtimes.images import decode
+    from zoo.probes.decoding import decode
 
     with _quiet():
         processor = AutoImageProcessor.from_pretrained(
