@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,6 +61,38 @@ def settings() -> str:
     ]
     head = ["| setting | default | variable | meaning |", "|---|---|---|---|"]
     return "\n".join([*head, *rows])
+
+
+def recipe() -> str:
+    """Tabulate every key of a recipe, and of the tables in it."""
+    from zoo.building.recipe import (
+        Recipe,
+        Schedule,
+        SoftTargets,
+        StudentChoice,
+        TeacherChoice,
+        Views,
+    )
+
+    tables = {
+        "": Recipe,
+        "teachers[]": TeacherChoice,
+        "student": StudentChoice,
+        "targets": SoftTargets,
+        "schedule": Schedule,
+        "views": Views,
+    }
+    lines = ["| key | default | meaning |", "|---|---|---|"]
+    for above, struct in tables.items():
+        meanings = documented(struct)
+        for field in msgspec.structs.fields(struct):
+            key = f"{above}.{field.name}".lstrip(".")
+            default = "" if field.default is msgspec.NODEFAULT else field.default
+            shown = (
+                f"`{default}`" if isinstance(default, int | float | str) and default != "" else ""
+            )
+            lines.append(f"| `{key}` | {shown} | {meanings.get(field.name, '')} |")
+    return "\n".join(lines)
 
 
 def estimators() -> str:
@@ -133,8 +166,6 @@ def registry_fields() -> str:
 
 def ranking_schema() -> str:
     """Make the JSON Schema of ``zoo recommend --json``."""
-    import msgspec
-
     from zoo.types import Ranking
 
     schema = {

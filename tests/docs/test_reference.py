@@ -11,10 +11,15 @@ from pathlib import Path
 import pytest
 
 from zoo import hookspecs
+from zoo.building.evaluation import BlockMass, Judgement, Metrics
+from zoo.building.intervals import Difference, Share
+from zoo.building.plan import Estimates, Plan, PlannedNetwork
 from zoo.catalogue import Catalogue
 from zoo.host import PluginHost
 from zoo.settings import Settings
+from zoo.training.journal import JournalLine
 from zoo.types import ranking
+from zoo.types.built import BuiltModel
 from zoo.types.failure import Failure
 from zoo.types.provenance import Provenance
 from zoo_cli.main import TABLE
@@ -33,6 +38,18 @@ STRUCTS = (
     ranking.Exclusion,
     Failure,
     Provenance,
+)
+BUILT = (
+    BuiltModel,
+    Plan,
+    PlannedNetwork,
+    Estimates,
+    Metrics,
+    Judgement,
+    BlockMass,
+    Share,
+    Difference,
+    JournalLine,
 )
 
 
@@ -76,8 +93,8 @@ def test_every_command_is_documented(name, page):
     assert f"\n## zoo {name}" in page("docs/reference/cli.md")
 
 
-@pytest.mark.parametrize("struct", STRUCTS, ids=lambda struct: struct.__name__)
-def test_every_field_of_a_ranking_is_documented(struct, page):
+@pytest.mark.parametrize("struct", [*STRUCTS, *BUILT], ids=lambda struct: struct.__name__)
+def test_every_field_of_a_document_is_documented(struct, page):
     text = page("docs/reference/json.md")
     missing = [name for name in struct.__struct_fields__ if f"`{name}`" not in text]
     assert not missing

@@ -1,0 +1,67 @@
+"""The plugins of ``docs/plugins.md`` work as they stand, installed as a stranger's."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+
+@pytest.fixture
+def stranger(page, blocks, tmp_path):
+    """Install files of the page as one distribution: ``stranger("zoo-alike", "zoo_alike")``."""
+    found = {}
+    for block in blocks(page("docs/plugins.md"), "python"):
+        if name := re.match(r"# (\w+)\.py\n", block):
+            found[name[1]] = block
+
+    def install(distribution, module, *others):
+        for name in (module, *others):
+            (tmp_path / f"{name}.py").write_text(found[name], encoding="utf-8")
+        record = tmp_path / f"{module}-0.1.0.dist-info"
+        record.mkdir()
+        metadata = f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 0.1.0\n"
+        (record / "METADATA").write_text(metadata, encoding="utf-8")
+        entry = f"[zoo.v1]\n{module} = {module}\n"
+        (record / "entry_points.txt").write_text(entry, encoding="utf-8")
+
+    return install
+
+
+def test_the_amalgamator_and_the_merger_keep_their_promises(stranger, python, tmp_path):
+    stranger("zoo-alike", "zoo_alike", "zoo_alike_method")
+    stranger("zoo-median", "zoo_median")
+    names = ("zoo-alike", "zoo-median", "--json")
+    checked = python("-m", "zoo_cli", "plugins", "check", *names, path=tmp_path)
+    checks = {each["check"]: each["ok"] for each in json.loads(checked)["checks"]}
+    assert {"amalgamator alike", "amalgamator merge-median", "light import"} <= set(checks)
+    assert all(checks.values())
+
+
+def test_the_test_of_the_page_passes(stranger, page, blocks, python, tmp_path):
+    stranger("zoo-alike", "zoo_alike", "zoo_alike_method")
+    (own,) = (each for each in blocks(page("docs/plugins.md"), "python") if "def test_" in each)
+    (name,) = re.findall(r"def (test_\w+)", own)
+    python("-c", f"{own}\n{name}()", path=tmp_path)
+
+
+@pytest.mark.slow
+def test_a_student_is_made_by_the_amalgamator_and_the_event_is_told(stranger, python, tmp_path):
+    stranger("zoo-alike", "zoo_alike", "zoo_alike_method")
+    stranger("zoo-log", "zoo_log")
+    teachers = ("shapes=embedded:mobilenet-v1-shapes", "textures=embedded:regnet-textures")
+    made = python(
+        *("-m", "zoo_cli", "amalgamate", "--method", "alike", "--data", "demo", "--json"),
+        *(word for each in teachers for word in ("--teacher", each)),
+        *("--student", "embedded:resnet-digits-0-4", "--preset", "quick"),
+        *("--samples", "48", "--batch", "16", "--epochs", "1", "--yes", "-o", "both"),
+        path=tmp_path,
+    )
+    built = json.loads(made)
+    assert (built["method"], built["steps"]) == ("alike", 2)
+    journal = (tmp_path / "both" / "training.jsonl").read_text().splitlines()
+    losses = [json.loads(line)["losses"] for line in journal]
+    assert all(each["student.likeness"] > 0 for each in losses)
+    assert set(losses[0]) == {"student.soft", "student.likeness", "kd.soft"}
+    assert (tmp_path / "built.log").read_text().startswith("both alike 2 {")
