@@ -51,6 +51,7 @@ def registry(tmp_path):
     return path
 
 
+@pytest.mark.exhaustive
 def test_an_interrupted_measurement_goes_on_and_then_has_nothing_left_to_do(
     data, registry, tmp_path, monkeypatch, capsys
 ):

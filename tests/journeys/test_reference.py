@@ -58,6 +58,7 @@ def test_estimators_that_only_compare_are_refused_without_a_reference(zoo, argum
     assert "--reference MODEL" in done.stderr
 
 
+@pytest.mark.exhaustive
 def test_a_race_compares_with_the_reference_on_the_same_samples(zoo):
     models = ("-m", "embedded:vit-digit-parity", "-m", "embedded:swin-orientations")
     done = zoo(
@@ -92,6 +93,7 @@ def test_labels_are_embedded_for_whoever_reads_that(zoo, arguments):
     assert "one_hot" in wrong.stderr
 
 
+@pytest.mark.exhaustive
 def test_captions_are_embedded_whatever_the_estimators(zoo, photos, checkpoints, tmp_path):
     captioned = shutil.copytree(photos, tmp_path / "captioned")
     files = [path.relative_to(captioned) for path in sorted(captioned.rglob("*.png"))]
