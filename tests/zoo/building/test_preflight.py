@@ -388,6 +388,14 @@ def test_licences_that_bind_are_warned_of(check, good, model):
     assert "nc is licensed for non-commercial use (cc-by-nc-4.0)" in warnings
 
 
+def test_statistics_of_next_to_no_samples_a_label_are_warned_of(check, good):
+    def warned(**more):
+        return any("--targets gated" in each for each in check(good, **more).warnings)
+
+    assert warned(samples=12)
+    assert not warned(samples=12, targets="gated")
+
+
 def test_a_small_batch_is_warned_of(check, good):
     assert any("16 or more are advised" in each for each in check(good, batch=8).warnings)
 

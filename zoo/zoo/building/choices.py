@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from zoo.building.label_spaces import LabelSpace, TeacherHead
 
 _WORDS = ("", "separate", "union")
+#: Fewer samples for each label say little about the scale of its logit.
+_SAMPLES_A_LABEL = 5
 
 
 def settle_labels(draft: Draft) -> None:
@@ -100,6 +102,7 @@ def settle_training(draft: Draft) -> None:
                 soft=draft.spec.soft,
             )
     _check_batch(draft)
+    _check_statistics(draft)
     _settle_cache(draft)
 
 
@@ -119,6 +122,18 @@ def _settle_rates(draft: Draft) -> None:
         draft.warnings.append(
             "The preset paper is made for a student with trained weights, and this one has none: "
             "--preset balanced starts faster."
+        )
+
+
+def _check_statistics(draft: Draft) -> None:
+    """Warn where the scale of every label is taken from next to no samples of it."""
+    space, rows = draft.space, len(draft.rows)
+    if not draft.soft or space is None or draft.recipe.targets.kind != "standardised" or not rows:
+        return
+    if rows < _SAMPLES_A_LABEL * len(space.labels):
+        draft.warnings.append(
+            f"Standardised targets want data of every label, and there are {some(rows, 'sample')} "
+            f"for {some(len(space.labels), 'label')}: --targets gated does not."
         )
 
 
