@@ -15,7 +15,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TOP = {"zoo", "zoo_cli", "zoo_transferability", "zoo_runtimes", "zoo_amalgamation"}
+TOP = {
+    "zoo",
+    "zoo_cli",
+    "zoo_transferability",
+    "zoo_runtimes",
+    "zoo_amalgamation",
+    "zoo_distillation",
+}
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +102,13 @@ def test_every_entry_point_loads(wheel):
     archive = zipfile.ZipFile(wheel)
     points = configparser.ConfigParser()
     points.read_string(archive.read("zoo_reuse-0.1.0.dist-info/entry_points.txt").decode())
-    assert set(points["zoo.v1"]) == {"core", "transferability", "runtimes", "amalgamation"}
+    assert set(points["zoo.v1"]) == {
+        "core",
+        "transferability",
+        "runtimes",
+        "amalgamation",
+        "distillation",
+    }
     for section in points.sections():
         for target in points[section].values():
             module, _, attribute = target.partition(":")

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
     from zoo.types import (
         AmalgamatorSpec,
+        AugmenterSpec,
         BuiltModel,
+        CalibratorSpec,
         Candidate,
         CommandSpec,
         DistillerSpec,
@@ -29,9 +31,12 @@ if TYPE_CHECKING:
         LabelEncoderSpec,
         ModelEntry,
         ModelRef,
+        ObjectiveSpec,
+        PretextSpec,
         ProbeSpec,
         ProbeSummary,
         Ranking,
+        RegulariserSpec,
         ReporterSpec,
         RuntimeSpec,
         ScoreRecord,
@@ -88,6 +93,36 @@ def zoo_amalgamators() -> Sequence[AmalgamatorSpec]:
 @hookspec
 def zoo_distillers() -> Sequence[DistillerSpec]:
     """Advertise ways to move what a teacher knows into a student."""
+    return ()
+
+
+@hookspec
+def zoo_regularisers() -> Sequence[RegulariserSpec]:
+    """Advertise losses that look at a student alone."""
+    return ()
+
+
+@hookspec
+def zoo_augmenters() -> Sequence[AugmenterSpec]:
+    """Advertise ways to mix the samples of a batch inside a student."""
+    return ()
+
+
+@hookspec
+def zoo_objectives() -> Sequence[ObjectiveSpec]:
+    """Advertise objectives that read labels where some are known."""
+    return ()
+
+
+@hookspec
+def zoo_pretexts() -> Sequence[PretextSpec]:
+    """Advertise tasks that inputs alone define."""
+    return ()
+
+
+@hookspec
+def zoo_calibrators() -> Sequence[CalibratorSpec]:
+    """Advertise ways to make the probabilities of a trained model honest."""
     return ()
 
 

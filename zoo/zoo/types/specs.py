@@ -26,6 +26,8 @@ Need = Literal[
     "entry",
     "scores",
 ]
+#: What a distiller may read beside features.
+Knowledge = Literal["logits", "labels", "partial_view", "student_again"]
 Cost = Literal["free", "cheap", "moderate", "expensive"]
 
 
@@ -155,7 +157,90 @@ class AmalgamatorSpec(Spec):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DistillerSpec(Spec):
-    """Moves what a teacher knows into a student."""
+    """Moves what a teacher knows into a student; see :class:`zoo.types.distilling.Distiller`.
+
+    Attributes:
+        teachers: ``each``: it sees one teacher, and is built once for every one; ``one``: there
+            may be no other; ``several``: it needs two at least, and sees all of them.
+        needs: what it cannot do without. ``logits`` are those of teachers and student, on the
+            same labels; ``labels`` those of the data; ``partial_view`` is a second view of every
+            sample, a part of the first; ``student_again`` further passes of the student over a
+            batch.
+        wants: what it reads where it can be had.
+        imitates_maps: it compares maps place by place, which may harm across architectures.
+        soft: the core's soft targets are its loss, with ``weight``; such a method has no other.
+        teaches_logits: its loss reaches the student's head; the core adds soft targets to methods
+            of which none does.
+        weight: of its losses beside others', as published; ``NAME:3`` says another.
+        smallest_batch: fewer samples of one forward pass are refused.
+        advised_batch: fewer are warned of.
+        default: the first to take where no method is named.
+        published: options that its authors used, where its own defaults are others; the preset
+            ``paper`` takes them.
+    """
+
+    teachers: Literal["each", "one", "several"] = "each"
+    needs: tuple[Knowledge, ...] = ()
+    wants: tuple[Knowledge, ...] = ()
+    imitates_maps: bool = False
+    soft: bool = False
+    teaches_logits: bool = False
+    weight: float = 1.0
+    smallest_batch: int = 1
+    advised_batch: int = 1
+    default: bool = False
+    published: Mapping[str, Any] = field(default_factory=dict)
+
+    def reads(self, knowledge: Knowledge) -> bool:
+        """Whether it needs or wants something."""
+        return knowledge in self.needs or knowledge in self.wants
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectiveSpec(DistillerSpec):
+    """A semi-supervised objective of student and teacher; the object is a distiller's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegulariserSpec(Spec):
+    """Looks at the student alone; see :class:`zoo.types.distilling.Regulariser`.
+
+    Attributes:
+        weight: of its losses beside others'; ``NAME:3`` says another.
+        smallest_batch: fewer samples of one forward pass are refused.
+    """
+
+    weight: float = 1.0
+    smallest_batch: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AugmenterSpec(Spec):
+    """Mixes the samples of a batch inside the student; :class:`zoo.types.distilling.Augmenter`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PretextSpec(Spec):
+    """A task without labels and teachers; see :class:`zoo.types.distilling.Pretext`.
+
+    Attributes:
+        modalities: what it can be made from.
+        share: of the training that warms a student up with it; ``NAME:0.5`` says another.
+    """
+
+    modalities: tuple[str, ...] = ("image",)
+    share: float = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalibratorSpec(Spec):
+    """Makes probabilities honest; see :class:`zoo.types.distilling.Calibrator`.
+
+    Attributes:
+        default: the first to take where none is named.
+    """
+
+    default: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from torch import Tensor, nn
 
+    from zoo.types.distilling import Observes
     from zoo.types.model import Checkpoint
     from zoo.types.runtimes import Head, RuntimeOptions
 
@@ -37,11 +38,12 @@ class FeatureShape:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """One depth at which the student meets its teachers, all on one grid or all vectors.
+    """One depth at which the student meets its teachers.
 
     Attributes:
         student: its tap there.
-        teachers: theirs, in the order of the teachers; ``grid`` is equal for all of them.
+        teachers: theirs, in the order of the teachers; all are on one grid, or all vectors, unless
+            a :class:`zoo.types.distilling.Pair` asked for everybody's own.
     """
 
     student: FeatureShape
@@ -54,11 +56,14 @@ class Meeting:
 
     Attributes:
         student: (B, C, H, W) or (B, D) float32, with a gradient.
-        teachers: as many of the same rank and grid, each with its own width, without gradients.
+        teachers: as many, as the stage says, each with its own width, without gradients.
+        partial: the student's features, as vectors (B, C), of a less informed view of the same
+            samples; None unless the method's spec needs ``partial_view``.
     """
 
     student: Tensor
     teachers: tuple[Tensor, ...]
+    partial: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -68,9 +73,15 @@ class Lesson:
     Attributes:
         meetings: one a stage, in the order of the stages.
         student_logits: (B, C); None for a student without a head.
-        teacher_logits: one (B, C_i) a teacher; None where it has no head.
+        teacher_logits: one (B, C_i) a teacher; None where it has no head. In distillation they
+            are in the student's columns, (B, C), and None where the teacher lacks one of them.
         progress: share of the training that is done, in [0, 1].
-        rows: (B,) int64, numbers of the samples in the data.
+        rows: (B,) int64, numbers of the samples among those that are trained on, from 0.
+        watched: features of the student at layers where it meets nobody, see
+            :class:`zoo.types.distilling.Classroom`.
+        labels: (B,) int64 columns of the right labels, -1 where one is not known; None without
+            labels.
+        again: runs the student over this batch once more; None where a spec does not need it.
     """
 
     meetings: tuple[Meeting, ...] = ()
@@ -78,6 +89,9 @@ class Lesson:
     teacher_logits: tuple[Tensor | None, ...] = ()
     progress: float = 0.0
     rows: Tensor | None = None
+    watched: tuple[Tensor, ...] = ()
+    labels: Tensor | None = None
+    again: Observes | None = None
 
 
 class Amalgamator(Protocol):
@@ -219,8 +233,20 @@ class TrainableNetwork(Protocol):
         """
         ...
 
-    def observe(self, inputs: Mapping[str, Tensor], taps: Sequence[str]) -> Observed:
-        """One forward pass; gradients flow where the caller lets them."""
+    def observe(
+        self,
+        inputs: Mapping[str, Tensor],
+        taps: Sequence[str],
+        alter: Mapping[str, Callable[[Tensor], Tensor]] | None = None,
+    ) -> Observed:
+        """One forward pass; gradients flow where the caller lets them.
+
+        Args:
+            inputs: as the reader collates them.
+            taps: layers to read.
+            alter: layer -> function of its features, in the form of :class:`Observed`, whose
+                result the network goes on with; special tokens stay as they are.
+        """
         ...
 
     def save(self, folder: Path) -> None:
