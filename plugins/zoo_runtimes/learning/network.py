@@ -9,11 +9,12 @@ import torch
 from zoo.errors import unknown_name
 from zoo.types.training import Observed
 from zoo_runtimes.heads import head_of
+from zoo_runtimes.learning.altering import altered
 from zoo_runtimes.learning.lengths import has_lengths, read_in_groups
 from zoo_runtimes.taps import Reader
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from zoo.types.model import Checkpoint
@@ -74,38 +75,52 @@ class TorchNetwork:
         """Embeddings, blocks or stages, in the order of the forward pass."""
         return tuple(self._layers)
 
-    def observe(self, inputs: Mapping[str, torch.Tensor], taps: Sequence[str]) -> Observed:
+    def observe(
+        self,
+        inputs: Mapping[str, torch.Tensor],
+        taps: Sequence[str],
+        alter: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] | None = None,
+    ) -> Observed:
         """One forward pass; gradients flow where the caller lets them.
 
         Args:
             inputs: as the reader collates them, on any device.
             taps: names of layers.
+            alter: layer -> what to put in the place of its features, see :func:`altered`; that
+                layer and those after it are read as they come out of it.
 
         Raises:
             UnknownNameError: no such layer.
+            InputError: a layer that cannot be altered.
         """
         device = next(self.module.parameters()).device
         moved = {name: values.to(device, non_blocking=True) for name, values in inputs.items()}
         if "pixel_values" in moved:
             moved["pixel_values"] = moved["pixel_values"].contiguous(memory_format=self._layout)
-        read = self._reader_of(tuple(taps))
+        read, mask = self._reader_of(tuple(taps)), moved.get("attention_mask")
+        if alter:
+            with altered(self.module, self._named(alter), alter, mask):
+                found = read(moved, mask)
         # On a GPU every pass costs about the same, and asking for lengths would wait for it.
-        if device.type == "cpu" and has_lengths(moved):
+        elif device.type == "cpu" and has_lengths(moved):
             found = read_in_groups(read, moved)
         else:
-            found = read(moved, moved.get("attention_mask"))
+            found = read(moved, mask)
         logits = found.pop("logits", None)
         return Observed(features=found, logits=logits)
+
+    def _named(self, taps: Iterable[str]) -> list[Point]:
+        for name in taps:
+            if name not in self._points:
+                raise unknown_name("layer", name, self._points)
+        return [self._points[name] for name in taps]
 
     def _reader_of(self, taps: tuple[str, ...]) -> Reader:
         """Keep the hooks while the taps stay the same."""
         if self._reading is None or self._reading[0] != taps:
-            for name in taps:
-                if name not in self._points:
-                    raise unknown_name("layer", name, self._points)
+            points = [*self._named(taps), *self._logits]
             if self._reading is not None:
                 self._reading[1].close()
-            points = [*(self._points[name] for name in taps), *self._logits]
             self._reading = taps, Reader(self._network, points)
         return self._reading[1]
 

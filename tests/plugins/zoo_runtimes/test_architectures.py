@@ -27,7 +27,7 @@ CASES = [
     ("t5", "text"),
 ]
 # The rest is rarer, and every export takes seconds.
-COMMON = {"resnet", "mobilenet_v2", "vit", "clip", "bert", "distilbert"}
+COMMON = {"resnet", "mobilenet_v2", "vit", "bert"}
 READ = ("tokenizer.json", "preprocessor_config.json")
 REAL = {
     path.parent.name: "text" if (path.parent / "tokenizer.json").is_file() else "image"
