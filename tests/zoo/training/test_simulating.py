@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from zoo.training.simulating import emptied, extras_cost, simulated
+from zoo.types.distilling import Classroom
 from zoo.types.training import FeatureShape, Stage
 
 
@@ -70,7 +71,9 @@ def test_a_real_module_becomes_weightless_and_keeps_shared_tensors_shared():
 class Method:
     """Trains one projection a stage."""
 
-    def build(self, stages):
+    def build(self, classroom):
+        stages = classroom.stages
+
         class Extras(nn.Module):
             def __init__(self):
                 super().__init__()
@@ -88,11 +91,23 @@ class Method:
 def test_what_a_method_trains_has_a_cost_too():
     shape = FeatureShape(tap="t", width=6)
     stage = Stage(student=FeatureShape(tap="s", width=4), teachers=(shape,))
-    cost = extras_cost(Method(), (stage,), 8)
+    cost = extras_cost(Method().build, Classroom(stages=(stage,), batch=8))
     assert cost.parameters == cost.trained == 4 * (4 * 6 + 6)
     assert cost.forward
     assert cost.backward
     assert cost.dense == 3 * 2 * 8 * 4 * 6
+
+
+def test_what_cannot_be_imagined_costs_its_weights():
+    class Choosing(nn.Linear):
+        def forward(self, lesson):
+            values = super().forward(lesson.meetings[0].student)
+            return {"loss": values[values > 0].sum() if values.sum().item() > 0 else values.sum()}
+
+    shape = FeatureShape(tap="t", width=4)
+    classroom = Classroom(stages=(Stage(student=shape, teachers=(shape,)),), batch=8)
+    cost = extras_cost(lambda _: Choosing(4, 2), classroom)
+    assert cost.parameters == cost.trained == 4 * (4 * 2 + 2)
 
 
 @pytest.mark.parametrize("affine", [True, False])

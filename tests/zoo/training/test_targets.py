@@ -280,6 +280,18 @@ def test_a_joint_target_refuses_a_column_with_two_teachers(kind):
     assert "--targets union" in caught.value.hint
 
 
+@pytest.mark.parametrize("kind", ["per_teacher", "union"])
+def test_a_column_that_no_teacher_knows_is_left_to_others(kind):
+    made = make_targets(SoftTargets(kind=kind), [[2, None, 0]], 3)
+    teacher, student = torch.randn(4, 3), torch.randn(4, 3, requires_grad=True)
+    said = made.ensemble([teacher])
+    torch.testing.assert_close(said[:, [2, 0]], teacher[:, [0, 2]].softmax(1))
+    assert not said[:, 1].any()
+    made.loss(student, [teacher]).backward()
+    assert student.grad[:, [0, 2]].any()
+    assert not student.grad[:, 1].any()
+
+
 def test_what_does_not_fit_together_is_refused():
     with pytest.raises(InputError, match="not every one of the student's 4 columns"):
         make_targets(SoftTargets(kind="concat"), [[0, 1], [2]], 4)

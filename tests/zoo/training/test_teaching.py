@@ -14,7 +14,7 @@ from torch import nn
 
 from zoo.building import caching
 from zoo.building.recipe import Views
-from zoo.building.stages import cache_bytes, last_layers, make_stages
+from zoo.building.stages import cache_bytes, make_stages
 from zoo.errors import CheckpointError, InputError, OutOfMemoryError, PluginError, ZooError
 from zoo.training import teacher_cache
 from zoo.training.observing import Teacher, logits_of, look, spread_rows, statistics_of
@@ -74,6 +74,11 @@ class Network:
         return Observed(features=dict.fromkeys(taps, features), logits=logits)
 
 
+def _ends(teachers, student):
+    """Pair the last layers of everybody."""
+    return [(student[-1].tap, [layers[-1].tap for layers in teachers])]
+
+
 @pytest.fixture(autouse=True)
 def unswept(monkeypatch):
     """Sweeping the memory of a whole test session takes longer than all the rest."""
@@ -100,7 +105,7 @@ def networks():
 def stages(networks):
     student = [FeatureShape(tap="last", width=3, grid=(4, 6))]
     layers = [each.layers for each in networks]
-    return make_stages(layers, student, last_layers(layers, student))
+    return make_stages(layers, student, _ends(layers, student))
 
 
 @pytest.fixture
@@ -455,7 +460,7 @@ def test_answers_to_other_questions_are_never_taken(closed, stages, questions, c
 )
 def test_another_grid_is_another_question(networks, closed, stages, questions, shape):
     layers = [each.layers for each in networks]
-    other = make_stages(layers, [shape], last_layers(layers, [shape]))
+    other = make_stages(layers, [shape], _ends(layers, [shape]))
     assert cache_key(closed[0], 0, other, questions) != cache_key(closed[0], 0, stages, questions)
 
 

@@ -133,7 +133,8 @@ class TinyNetwork:
     head: Head | None
     seen: list[int] = field(default_factory=list)
 
-    def observe(self, inputs, taps):
+    def observe(self, inputs, taps, alter=None):
+        assert not alter
         maps, logits = self.module.run(**inputs)
         return Observed(features={tap: maps[tap] for tap in taps}, logits=logits)
 

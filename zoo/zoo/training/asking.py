@@ -75,7 +75,8 @@ def examinations(
     unknown: tuple[str, ...] = ()
     unread: list[tuple[str, str]] = []
     if job.held and space is not None:
-        found.append(Examination(name=HELD, samples=job.samples, rows=job.held))
+        truth = None if job.labels is None else job.labels.numpy()[list(job.held)]
+        found.append(Examination(name=HELD, samples=job.samples, rows=job.held, truth=truth))
     if probe is not None and space is not None:
         columns, unknown = columns_of(probe.label_names, space)
         good, unread = scan(probe.inputs, job.on_event)
@@ -137,31 +138,39 @@ class Register:
         """Compare what everybody said; None where there is nothing to judge by.
 
         Args:
-            targets: how the teachers are put together.
+            targets: how the teachers are put together; None where they are not.
         """
-        if targets is None or self.space is None or not self.exams:
+        if self.space is None or not self.exams:
             return None
-        said = {exam.name: self._answers(exam, targets) for exam in self.exams}
+        # A teacher without a label of the student has nothing to be compared in.
+        space = msgspec.structs.replace(
+            self.space, teachers=tuple(each for each in self.space.teachers if each.block)
+        )
+        said = {exam.name: self._answers(exam, space, targets) for exam in self.exams}
+        held, labelled = said.get(HELD), said.get(LABELLED)
+        if labelled is None and held is not None and held.truth is not None:
+            labelled = held
         return judge(
-            self.space,
+            space,
             method=self.job.prepared.spec.name,
-            unlabelled=said.get(HELD),
-            labelled=said.get(LABELLED),
+            unlabelled=held,
+            labelled=labelled,
             unknown=self._unknown,
         )
 
-    def _answers(self, exam: Examination, targets: SoftTargetLoss) -> Answers:
+    def _answers(
+        self, exam: Examination, space: LabelSpace, targets: SoftTargetLoss | None
+    ) -> Answers:
         import torch
 
-        aliases = [each.alias for each in self.job.prepared.teachers]
-        teachers = tuple(self._said(f"teacher {alias}", exam) for alias in aliases)
+        teachers = tuple(self._said(f"teacher {each.alias}", exam) for each in space.teachers)
         tensors = [torch.from_numpy(each) for each in teachers]
         return Answers(
             student=None if self.lacks(STUDENT) else self._said(STUDENT, exam),
             teachers=teachers,
-            ensemble=targets.ensemble(tensors).numpy(),
+            ensemble=targets.ensemble(tensors).numpy() if targets else None,
             kd=None if self.lacks(BASELINE) else self._said(BASELINE, exam),
-            gates=targets.gates(tensors).numpy(),
+            gates=targets.gates(tensors).numpy() if targets else None,
             truth=exam.truth,
         )
 

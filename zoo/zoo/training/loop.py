@@ -92,7 +92,7 @@ class Loop(Trainer):  # type: ignore[misc]  # transformers is not typed here
         return prepared
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
-        """Make one Adam for all learners."""
+        """Make one for all learners."""
         del model
         if self.optimizer is None:
             # The scaler of fp16 has to see every step that it skips.

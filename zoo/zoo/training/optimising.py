@@ -1,4 +1,4 @@
-"""Adam with a rate each for body, head and extras, and how the rates fall."""
+"""An optimiser with a rate each for body, head and extras, and how the rates fall."""
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ if TYPE_CHECKING:
     from zoo.building.recipe import Schedule
     from zoo.training.setup import Learner
 
+_MOMENTUM = 0.9
+
 
 def make_optimiser(
     learners: Mapping[str, Learner], schedule: Schedule, *, fused: bool
-) -> torch.optim.Adam:
-    """Make one Adam for all; a group each for the body, the head and the extras of every learner.
+) -> torch.optim.Optimizer:
+    """Make one for all; a group each for the body, the head and the extras of every learner.
 
-    Weight decay is an L2 penalty on all of them, as in the original (Kingma & Ba, ICLR 2015).
+    Weight decay is an L2 penalty on all of them, with Adam as in the original (Kingma & Ba, ICLR
+    2015).
 
     Args:
         learners: name -> student.
@@ -38,13 +41,20 @@ def make_optimiser(
         for part, parameters in _parts(learner).items()
         if parameters
     ]
-    return torch.optim.Adam(groups, weight_decay=schedule.weight_decay, fused=fused)
+    decay = schedule.weight_decay
+    if schedule.optimiser == "sgd":
+        return torch.optim.SGD(
+            groups, momentum=_MOMENTUM, nesterov=True, weight_decay=decay, fused=fused
+        )
+    return torch.optim.Adam(groups, weight_decay=decay, fused=fused)
 
 
 def rate_factor(decay: str, step: int, steps: int) -> float:
     """Give what the rates of step ``step`` (from 0) of ``steps`` are multiplied by."""
     if decay == "step":
         return 1.0 if 2 * step < steps else 0.1
+    if decay == "steps":
+        return float(10.0 ** -sum(8 * step >= eighths * steps for eighths in (5, 6, 7)))
     return 0.5 * (1.0 + math.cos(math.pi * step / steps)) if decay == "cosine" else 1.0
 
 

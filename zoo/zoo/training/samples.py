@@ -14,10 +14,12 @@ from zoo.probes.decoding import decode
 from zoo.training.loading import choose_workers, make_loader
 from zoo.training.scanning import scan
 from zoo.training.setup import Batch
-from zoo.training.views import PLAIN, view_of
+from zoo.training.views import PLAIN, part_of, view_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from PIL.Image import Image
 
     from zoo.types.training import InputReader
 
@@ -25,6 +27,8 @@ __all__ = ["Item", "Samples", "batch_of", "batches", "scan"]
 
 #: (row, view, reader key -> prepared sample), or why there is none.
 Item = tuple[int, int, dict[str, Any]] | ZooError
+#: Before the key of a reader: what it prepared of a part of the sample.
+_PART = "part of "
 
 
 class Samples(Dataset[Item]):
@@ -36,6 +40,8 @@ class Samples(Dataset[Item]):
         views: which crops of an image there are.
         seed: of the crops.
         modality: texts have no views.
+        partial: keys of the readers that are given a part of every sample, too.
+        show: makes the view of an image, its row and the view's number, in place of a crop.
     """
 
     def __init__(
@@ -45,9 +51,14 @@ class Samples(Dataset[Item]):
         views: Views,
         seed: int,
         modality: str,
+        *,
+        partial: Iterable[str] = (),
+        show: Callable[[Image, int, int], Image] | None = None,
     ) -> None:
         self.samples, self.readers = samples, dict(readers)
         self.views, self.seed, self.modality = views, seed, modality
+        self.partial = {key: self.readers[key] for key in partial}
+        self.show = show
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -60,9 +71,14 @@ class Samples(Dataset[Item]):
         view, row = divmod(index, len(self.samples))
         try:
             sample = self._see(row, view)
-            return row, view, {key: each.prepare(sample) for key, each in self.readers.items()}
+            seen = {key: each.prepare(sample) for key, each in self.readers.items()}
+            if self.partial:
+                part = part_of(sample, seed=self.seed, row=row, view=view)
+                for key, each in self.partial.items():
+                    seen[_PART + key] = each.prepare(part)
         except ZooError as error:  # an exception would come back from a worker as a traceback
             return error
+        return row, view, seen
 
     def _see(self, row: int, view: int) -> Any:
         sample = self.samples[row]
@@ -70,6 +86,8 @@ class Samples(Dataset[Item]):
             raise InputError(f"row {row + 1} of the data is empty.")
         if self.modality != "image":
             return sample
+        if self.show is not None:
+            return self.show(decode(sample), row, view)
         return view_of(decode(sample), seed=self.seed, row=row, view=view, settings=self.views)
 
     def collate(self, items: Sequence[Item]) -> dict[str, Any]:
@@ -89,6 +107,10 @@ class Samples(Dataset[Item]):
                 key: reader.collate([prepared[key] for _, _, prepared in good])
                 for key, reader in self.readers.items()
             },
+            "partial": {
+                key: reader.collate([prepared[_PART + key] for _, _, prepared in good])
+                for key, reader in self.partial.items()
+            },
         }
 
 
@@ -104,6 +126,7 @@ def batch_of(collated: Mapping[str, Any]) -> Batch:
         rows=torch.from_numpy(collated["rows"]),
         views=torch.from_numpy(collated["views"]),
         inputs=collated["inputs"],
+        partial=collated["partial"],
     )
 
 

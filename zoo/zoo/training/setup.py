@@ -6,13 +6,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import torch
+    from PIL.Image import Image
     from torch import Tensor, nn
 
     from zoo.building.recipe import Schedule, Views
-    from zoo.types.training import InputReader, Stage, TrainableNetwork
+    from zoo.types.distilling import Augmenter
+    from zoo.types.training import FeatureShape, InputReader, Stage, TrainableNetwork
 
 
 class Targets(Protocol):
@@ -57,11 +59,13 @@ class Batch:
         rows: (B,) int64, numbers of the samples.
         views: (B,) int64, number of the view of each: 0 for the plain one.
         inputs: reader key -> what networks with this reader take.
+        partial: the same of a part of every sample; empty where nobody wants it.
     """
 
     rows: Tensor
     views: Tensor
     inputs: Mapping[str, Mapping[str, Tensor]]
+    partial: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -72,13 +76,24 @@ class Learner:
         network: the student.
         stages: where it meets its teachers; empty where it learns from logits alone.
         extras: what a method trains beside it, see :meth:`zoo.types.training.Amalgamator.build`.
-        weights: name of a loss -> its weight, ``soft`` among them where it learns soft targets.
+        weights: name of a loss -> its weight, ``soft`` among them where it learns soft targets,
+            ``labels`` where it learns those of the data.
+        watched: its layers that a method looks at without teachers.
+        partial: its stages are shown a part of every sample, too.
+        again: a method may run it once more over a batch.
+        augmenter: mixes samples at one layer of some batches.
+        tap: that layer.
     """
 
     network: TrainableNetwork
     stages: tuple[Stage, ...] = ()
     extras: nn.Module | None = None
     weights: Mapping[str, float] = field(default_factory=dict)
+    watched: tuple[FeatureShape, ...] = ()
+    partial: bool = False
+    again: bool = False
+    augmenter: Augmenter | None = None
+    tap: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -92,6 +107,9 @@ class TrainingSetup:
         samples: N inputs: :class:`zoo.types.ImageInput`, texts or pairs of texts.
         rows: numbers of those that are trained on.
         views: which crops the networks see.
+        labels: (N,) int64 columns of the right labels, -1 where one is not known; None without.
+        show: makes what the networks see of an image, its row and the number of its view; None
+            crops it as ``views`` say. Worker processes need to be able to get it.
     """
 
     learners: Mapping[str, Learner]
@@ -105,3 +123,5 @@ class TrainingSetup:
     seed: int
     precision: str
     device: torch.device
+    labels: Tensor | None = None
+    show: Callable[[Image, int, int], Image] | None = None

@@ -23,7 +23,8 @@ from zoo.types.training import Lesson, Meeting, StepCost
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from zoo.types.training import Amalgamator, FeatureShape, Stage, TrainableNetwork
+    from zoo.types.distilling import Classroom
+    from zoo.types.training import FeatureShape, TrainableNetwork
 
 _ATEN = torch.ops.aten
 _CONVOLUTIONS = {_ATEN.convolution, _ATEN.convolution_backward}
@@ -230,25 +231,33 @@ def step_cost_of(
     )
 
 
-def extras_cost(method: Amalgamator, stages: Sequence[Stage], batch: int) -> StepCost:
-    """Run one batch through what a method trains beside a student, forward and back."""
+def extras_cost(build: Callable[[Classroom], nn.Module], classroom: Classroom) -> StepCost:
+    """Run one batch through what a method trains beside a student, forward and back.
+
+    What cannot be imagined, such as a choice that depends on numbers, costs its weights alone.
+    """
+    try:
+        return _imagined(build, classroom)
+    except Exception:  # noqa: BLE001 -- an estimate must not stop a run that works
+        with torch.device("meta"):
+            extras = build(classroom)
+        kept = sum(each.nbytes for each in (*extras.parameters(), *extras.buffers()))
+        return StepCost(parameters=kept, trained=sum(each.nbytes for each in extras.parameters()))
+
+
+def _imagined(build: Callable[[Classroom], nn.Module], classroom: Classroom) -> StepCost:
     with simulated() as seen:
-        extras = method.build(stages)
+        extras = build(classroom)
         weights = list(extras.parameters())
-        meetings = tuple(
-            Meeting(
-                student=_features(stage.student, batch).requires_grad_(),
-                teachers=tuple(_features(each, batch) for each in stage.teachers),
-            )
-            for stage in stages
-        )
+        kept = [*weights, *extras.buffers()]
+        lesson = _lesson(classroom)
         seen.begin()
-        losses = extras(Lesson(meetings=meetings, progress=1.0))
+        losses = extras(lesson)
         forward = len(seen.trace)
         total = torch.stack([each for each in losses.values() if each.requires_grad]).sum()
         total.backward()  # type: ignore[no-untyped-call]
         return StepCost(
-            parameters=sum(each.nbytes for each in weights),
+            parameters=sum(each.nbytes for each in kept),
             trained=sum(each.nbytes for each in weights),
             forward=tuple(seen.trace[:forward]),
             backward=tuple(seen.trace[forward:]),
@@ -256,6 +265,30 @@ def extras_cost(method: Amalgamator, stages: Sequence[Stage], batch: int) -> Ste
             grouped=seen.grouped,
             moved=seen.moved,
         )
+
+
+def _lesson(classroom: Classroom) -> Lesson:
+    """Make up the last lesson of a training."""
+    batch = classroom.batch
+    heads = classroom.head or (0,) * classroom.teachers
+    return Lesson(
+        meetings=tuple(
+            Meeting(
+                student=_features(stage.student, batch).requires_grad_(),
+                teachers=tuple(_features(each, batch) for each in stage.teachers),
+                partial=torch.empty(batch, stage.student.width).requires_grad_(),
+            )
+            for stage in classroom.stages
+        ),
+        student_logits=torch.empty(batch, classroom.classes).requires_grad_()
+        if classroom.classes
+        else None,
+        teacher_logits=tuple(torch.empty(batch, each) if each else None for each in heads),
+        progress=1.0,
+        rows=torch.zeros(batch, dtype=torch.int64),
+        watched=tuple(_features(each, batch).requires_grad_() for each in classroom.watched),
+        labels=torch.zeros(batch, dtype=torch.int64) if classroom.labelled else None,
+    )
 
 
 def _features(shape: FeatureShape, batch: int) -> torch.Tensor:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, cast
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
+from zoo.building.estimates import free_memory
+from zoo.building.methods import classroom_of
+from zoo.building.presets import baseline_weights
 from zoo.checkpoints import guarded
 from zoo.render.quantities import count_text, some
 from zoo.training.asking import BASELINE, STUDENT, Register
@@ -19,8 +22,11 @@ from zoo.training.targets import make_targets
 from zoo.training.teacher_cache import CachedTeaching, ClosedTeacher, Questions, fill
 from zoo.training.teaching import OnlineTeaching
 from zoo.training.trainer import train
+from zoo.training.warming import warm_up
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from zoo.building.evaluation import Metrics
     from zoo.building.job import Job
     from zoo.building.members import Member
@@ -28,10 +34,9 @@ if TYPE_CHECKING:
     from zoo.training.setup import Teaching
     from zoo.training.targets import SoftTargetLoss
     from zoo.training.trainer import TrainingResult
+    from zoo.types.distilling import Classroom
     from zoo.types.runtimes import Runtime
     from zoo.types.training import TrainableNetwork
-
-_SOFT = "soft"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -43,12 +48,14 @@ class Trained:
         result: how it went.
         metrics: None for a student without a head, and where it was interrupted.
         unread: labelled samples that cannot be read.
+        findings: options that methods found: method -> option -> value.
     """
 
     network: TrainableNetwork
     result: TrainingResult
     metrics: Metrics | None = None
     unread: tuple[tuple[str, str], ...] = ()
+    findings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def make_student(job: Job) -> Trained:
@@ -69,7 +76,11 @@ def make_student(job: Job) -> Trained:
         seed=job.prepared.recipe.seed,
         precision=job.prepared.recipe.precision,
         device=torch.device(job.options.device),
+        labels=job.labels,
     )
+    warmed = _warm_up(job, setup)
+    if warmed is not None and warmed.interrupted:
+        return Trained(network=setup.learners[STUDENT].network, result=warmed)
     job.note(_intention(job, setup))
     result = train(setup, job.work.training, on_event=job.on_event, resume=True)
     network = setup.learners[STUDENT].network
@@ -78,8 +89,37 @@ def make_student(job: Job) -> Trained:
     _reach(job, "trained")
     for name, learner in setup.learners.items():
         register.ask(name, learner.network)
-    metrics = register.judge(targets)
-    return Trained(network=network, result=result, metrics=metrics, unread=register.unread)
+    findings = getattr(setup.learners[STUDENT].extras, "findings", None)
+    return Trained(
+        network=network,
+        result=result,
+        metrics=register.judge(targets),
+        unread=register.unread,
+        findings=findings() if findings else {},
+    )
+
+
+def _warm_up(job: Job, setup: TrainingSetup) -> TrainingResult | None:
+    """Let the student begin with a task that its inputs alone define, if one is named."""
+    part = next((each for each in job.prepared.parts if each.kind == "pretext"), None)
+    if part is None or newest(job.work.checkpoints)[1] is not None:
+        return None
+    folder = job.work.training / "warm"
+    folder.mkdir(exist_ok=True)
+    return warm_up(
+        setup.learners[STUDENT].network,
+        part.method,
+        samples=setup.samples,
+        rows=setup.rows,
+        schedule=setup.schedule,
+        share=part.weight,
+        seed=setup.seed,
+        folder=folder,
+        device=setup.device,
+        precision=setup.precision,
+        modality=setup.modality,
+        on_event=job.on_event,
+    )
 
 
 def _intention(job: Job, setup: TrainingSetup) -> str:
@@ -127,26 +167,52 @@ def _learners(job: Job) -> dict[str, Learner]:
     """Make the student, and one of the soft targets alone from the same start."""
     prepared = job.prepared
     torch.manual_seed(prepared.recipe.seed)
-    extras = prepared.method.build(prepared.stages)
+    extras = prepared.method.build(_classroom(job))
     extras.to(job.options.device)
+    augmenters = [each.method for each in prepared.parts if each.kind == "augmenter"]
     found = {
         STUDENT: Learner(
             network=_open_student(job),
             stages=prepared.stages,
             extras=extras,
             weights=prepared.weights,
+            watched=prepared.watched,
+            partial=any(each.reads("partial_view") for each in prepared.parts),
+            again=any(each.reads("student_again") for each in prepared.parts),
+            augmenter=augmenters[0] if augmenters else None,
+            tap=prepared.tap,
         )
     }
-    if prepared.recipe.compare and prepared.spec.soft and prepared.stages:
-        found[BASELINE] = Learner(network=_open_student(job), weights={_SOFT: 1.0})
+    if prepared.compare:
+        weights = baseline_weights(prepared.weights)
+        found[BASELINE] = Learner(network=_open_student(job), weights=weights)
     return found
+
+
+def _classroom(job: Job) -> Classroom:
+    """Describe what the methods are built for, now that the data is known."""
+    prepared, space = job.prepared, job.prepared.space
+    return classroom_of(
+        stages=prepared.stages,
+        watched=prepared.watched,
+        columns=space.columns if space else (),
+        classes=len(space.labels) if space else 0,
+        teachers=len(prepared.teachers),
+        samples=len(job.rows),
+        batch=min(prepared.recipe.schedule.batch, len(job.rows)),
+        labelled=job.labels is not None,
+        labels=None if job.labels is None else job.labels[list(job.rows)],
+        memory=free_memory(prepared.device),
+    )
 
 
 def targets_of(job: Job, statistics: Statistics | None) -> SoftTargetLoss | None:
     """Make the soft targets of a job; None where nobody learns any."""
     space = job.prepared.space
+    if space is None or not all(each.block for each in space.teachers):
+        return None
     asked = job.prepared.spec.soft or job.prepared.spec.kind == "ensemble"
-    if space is None or not asked:
+    if not asked and job.prepared.recipe.command != "distill":
         return None
     return make_targets(job.prepared.recipe.targets, space.columns, len(space.labels), statistics)
 

@@ -113,7 +113,8 @@ class SoftTargetLoss:
     def ensemble(self, teachers: Sequence[Tensor]) -> Tensor:
         """Say what the teachers say together, (B, C) probabilities at a temperature of one.
 
-        Where they have no joint target, a column gets the mean of the teachers that know it.
+        Where they have no joint target, a column gets the mean of the teachers that know it, and
+        nothing where none does.
         """
         taught, layout = self._read(teachers)
         if self.joint:
@@ -123,7 +124,7 @@ class SoftTargetLoss:
         for logits, columns in zip(taught, layout.columns, strict=True):
             total = total.index_add(1, columns, logits.softmax(dim=1))
             known = known.index_add(0, columns, torch.ones_like(columns, dtype=known.dtype))
-        mean = total / known
+        mean = total / known.clamp(min=1)
         return mean / mean.sum(dim=1, keepdim=True)
 
     def gates(self, teachers: Sequence[Tensor]) -> Tensor:
@@ -186,8 +187,8 @@ def make_targets(
         statistics: of the teachers' logits over the unlabelled data; for ``standardised``.
 
     Raises:
-        InputError: a column with several teachers where the kind gives each one; a column with
-            none; no statistics where they are needed.
+        InputError: a column with several teachers or with none where the kind gives each one; no
+            statistics where they are needed.
     """
     kept = tuple(
         torch.tensor([n for n, each in enumerate(one) if each is not None], dtype=torch.long)
@@ -200,7 +201,7 @@ def make_targets(
     sizes = tuple(map(len, columns))
     made = SoftTargetLoss(settings, Layout(kept, taught), sizes, width)
     counts = torch.bincount(torch.cat(taught), minlength=width)
-    if len(counts) != width or not counts.all():
+    if len(counts) != width or (made.joint and not counts.all()):
         raise InputError(f"not every one of the student's {width} columns has a teacher.")
     if made.joint and (counts > 1).any():
         raise InputError(

@@ -61,6 +61,20 @@ class OnlineTeaching:
         return taught(said, len(self.stages))
 
 
+class NoTeaching:
+    """Nobody: the student learns from the samples alone."""
+
+    @property
+    def readers(self) -> Mapping[str, InputReader]:
+        """None are needed."""
+        return {}
+
+    def teach(self, batch: Batch) -> Taught:
+        """Say nothing."""
+        del batch
+        return Taught(logits=(), features=())
+
+
 class Scale:
     """Sorts the features of one teacher by stages and, where asked for, standardises channels."""
 

@@ -113,8 +113,23 @@ def _make(
     readers = dict(setup.teaching.readers)
     for learner in setup.learners.values():
         readers.setdefault(learner.network.reader.key, learner.network.reader)
-    data = Samples(setup.samples, readers, setup.views, setup.seed, setup.modality)
-    pupil = Pupil(setup.learners, setup.targets, setup.schedule.warmup)
+    partial = {each.network.reader.key for each in setup.learners.values() if each.partial}
+    data = Samples(
+        setup.samples,
+        readers,
+        setup.views,
+        setup.seed,
+        setup.modality,
+        partial=partial,
+        show=setup.show,
+    )
+    pupil = Pupil(
+        setup.learners,
+        setup.targets,
+        setup.schedule.warmup,
+        rows=setup.rows,
+        labels=setup.labels,
+    )
     pace = Pace(
         setup, pupil, length=Length.of(setup), journal=journal, stop=stop, on_event=on_event
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
@@ -21,6 +21,8 @@ PLAIN = 0
 
 _ASPECTS = (math.log(3 / 4), math.log(4 / 3))
 _ATTEMPTS = 10
+#: Shares of the area that a part of an image keeps.
+_SMALLEST_PART, _LARGEST_PART = 0.15, 0.4
 
 
 def view_number(epoch: int, settings: Views, place: int = 0) -> int:
@@ -54,10 +56,36 @@ def view_of(image: Image.Image, *, seed: int, row: int, view: int, settings: Vie
     return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if mirrored else image
 
 
-def _crop(draw: random.Random, width: int, height: int, scale: float) -> tuple[int, int, int, int]:
+def part_of(sample: Any, *, seed: int, row: int, view: int) -> Any:
+    """Cut a part out of what the networks see: a crop of an image, half the words of a text.
+
+    Args:
+        sample: an image, a text or a pair of texts.
+        seed: of the run.
+        row: number of the sample.
+        view: number of its view; every view has its own part.
+    """
+    draw = random.Random(f"{seed}/{row}/{view}/part")  # noqa: S311 -- not for secrets
+    if isinstance(sample, Image.Image):
+        return sample.crop(_crop(draw, *sample.size, _SMALLEST_PART, _LARGEST_PART))
+    if isinstance(sample, tuple):
+        return tuple(_words_of(each, draw) for each in sample)
+    return _words_of(str(sample), draw)
+
+
+def _words_of(text: str, draw: random.Random) -> str:
+    words = text.split()
+    kept = -(-len(words) // 2)
+    first = draw.randint(0, len(words) - kept)
+    return " ".join(words[first : first + kept])
+
+
+def _crop(
+    draw: random.Random, width: int, height: int, least: float, most: float = 1.0
+) -> tuple[int, int, int, int]:
     """Choose a box (left, top, right, bottom); the whole image where no crop of it fits."""
     for _ in range(_ATTEMPTS):
-        area = width * height * draw.uniform(scale, 1.0)
+        area = width * height * draw.uniform(least, most)
         aspect = math.exp(draw.uniform(*_ASPECTS))
         across, down = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
         if 0 < across <= width and 0 < down <= height:
