@@ -32,6 +32,7 @@ class Settled:
     base: None = None
     device: str = "cpu"
     modality: str = "image"
+    truth: None = None
     spec: SimpleNamespace = field(default_factory=lambda: TRAINING)
 
 

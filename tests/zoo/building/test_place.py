@@ -284,3 +284,28 @@ def test_a_fingerprint_follows_names_sizes_and_contents(tmp_path):
     assert fingerprint("t.txt", ["a", ("b", "c")], names) == texts
     assert fingerprint("t.txt", ["a", ("bc", "")], names) != texts
     assert fingerprint("t.txt", [ImageInput(name="1", data=b"z"), None], names) != texts
+
+
+@pytest.mark.parametrize(
+    ("wanted", "made", "hint"),
+    [
+        ("calibrate: laplace\n", "", "zoo calibrate ./"),
+        ("calibrate: laplace\n", "calibration.json", "zoo predict"),
+        ("onnx: true\n", "", "zoo export ./"),
+        ("", "", "zoo predict"),
+        ("no: recipe\n", "", "zoo predict"),
+    ],
+)
+def test_what_was_still_to_be_added_to_a_finished_model_is_said(
+    tmp_path, monkeypatch, wanted, made, hint
+):
+    monkeypatch.chdir(tmp_path)
+    place = tmp_path / "done"
+    place.mkdir()
+    (place / "config.json").write_text("{}")
+    (place / "run.yaml").write_text("command: distill\n" + wanted)
+    if made:
+        (place / made).touch()
+    with pytest.raises(InputError) as caught, open_unfinished(place, "done"):
+        pass
+    assert hint in str(caught.value.hint)

@@ -169,8 +169,8 @@ def test_all_problems_are_in_one_list(wrong, model, tmp_path):
         ("gone does not exist", "hub:org/name"),
         ("no does not exist", "hub:org/name"),
         ("'setz'", "Did you mean 'sets'"),
-        ("teacher b", "no trained head"),
         ("phots", "Did you mean"),
+        ("teacher b", "no trained head"),
         ("fp16", "--precision fp32"),
         ("nothing", ""),
     )

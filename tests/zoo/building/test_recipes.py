@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zoo.building.presets import PRESETS, loss_weights, preset_values, rates_for
+from zoo.building.presets import (
+    PRESETS,
+    baseline_weights,
+    loss_weights,
+    preset_values,
+    rates_for,
+)
 from zoo.building.recipe import Recipe, Schedule, TeacherChoice
 from zoo.building.recipes import assemble, load_recipe, parse_teacher, to_yaml
 from zoo.errors import InputError
@@ -187,6 +193,11 @@ def test_the_weight_of_every_loss():
     }
     with pytest.raises(InputError, match="no loss called 'soft'"):
         loss_weights(own, {"soft": 1}, 1.0, soft=False)
+
+
+def test_the_baseline_learns_soft_targets_even_where_the_student_does_not():
+    assert baseline_weights({"soft": 0.9, "near": 5.0}) == {"soft": 0.9}
+    assert baseline_weights({"soft": 0.0, "labels": 2.0}) == {"soft": 1.0, "labels": 2.0}
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoo.building.stages import cache_bytes, last_layers, make_stages, shapes_of
+from zoo.building.stages import cache_bytes, make_stages, shapes_of
 from zoo.errors import InputError, UnknownNameError
-from zoo.types.training import FeatureShape, Stage
+from zoo.types.distilling import Pair
+from zoo.types.training import FeatureShape
 
 sides = st.integers(1, 30)
 maps = st.builds(
@@ -61,13 +62,11 @@ def test_no_pair_gives_no_stage():
     assert make_stages([CNN], CNN, []) == ()
 
 
-def test_the_last_layers_are_paired():
-    assert last_layers([VIT, TEXT], CNN) == (("stage.2", ("block.1", "block.1")),)
-    (stage,) = make_stages([VIT, TEXT], CNN, last_layers([VIT, TEXT], CNN))
-    assert stage == Stage(
-        student=FeatureShape(tap="stage.2", width=16),
-        teachers=(FeatureShape(tap="block.1", width=12), FeatureShape(tap="block.1", width=24)),
-    )
+def test_a_pair_may_ask_for_vectors_and_for_everybodys_own_grid():
+    taps = {"student": "stage.2", "teachers": ("stage.1",)}
+    own, vector = make_stages([CNN], CNN, [Pair(**taps, form="own"), Pair(**taps, form="vector")])
+    assert (own.student, own.teachers) == (CNN[-1], (CNN[-2],))
+    assert (vector.student.grid, vector.teachers[0].grid) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -83,13 +82,6 @@ def test_an_unknown_layer_is_named_with_its_owner_and_the_nearest_name(pairs, ow
 def test_a_pair_names_a_layer_of_every_teacher():
     with pytest.raises(InputError, match="paired with 1 layers of teachers, but there are 2"):
         make_stages([CNN, VIT], CNN, [("stage.2", ("stage.2",))])
-
-
-def test_a_network_without_layers_cannot_be_paired():
-    with pytest.raises(InputError, match="teacher 2 has no layer"):
-        last_layers([CNN, []], CNN)
-    with pytest.raises(InputError, match="the student has no layer"):
-        last_layers([CNN], [])
 
 
 def test_the_size_of_a_cache_counts_every_form_of_a_layer_once():

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from zoo.building.card import Built, Ingredient, LossLine, TrainingFacts
+from zoo.building.presets import baseline_weights
 from zoo.building.verdict import verdict
 from zoo.render.quantities import some
 
@@ -77,7 +78,9 @@ def _losses(journal: Path, prepared: Prepared) -> tuple[LossLine, ...]:
     from zoo.building.curves import loss_lines, read
 
     weights = {f"student.{name}": weight for name, weight in prepared.weights.items()}
-    return tuple(loss_lines(read(journal), weights | {"kd.soft": 1.0}))
+    baseline = baseline_weights(prepared.weights)
+    weights |= {f"kd.{name}": weight for name, weight in baseline.items()}
+    return tuple(loss_lines(read(journal), weights))
 
 
 def _ingredient(member: Member, checkpoint: Checkpoint) -> Ingredient:

@@ -226,7 +226,9 @@ def _front_matter(built: Built, licence: str) -> str:
         facts["base_model"] = parents
     facts["pipeline_tag"] = built.task
     method = built.recipe.method
-    facts["tags"] = ["zoo", "amalgamation", *([method] if method else [])]
+    kind = {"amalgamate": "amalgamation", "distill": "distillation"}[built.recipe.command]
+    methods = [each.partition(":")[0] for each in method.split(",") if each]
+    facts["tags"] = ["zoo", kind, *methods]
     results = _results(built)
     if results:
         facts["metrics"] = ["accuracy"]

@@ -26,7 +26,14 @@ def check_members(draft: Draft) -> None:
         return
     if spec.kind == "merging":
         _check_merging(draft)
-    elif len(draft.teachers) == 1 and draft.all_teachers and draft.recipe.method == spec.name:
+    elif draft.recipe.command == "distill":
+        return
+    elif (
+        len(draft.teachers) == 1
+        and draft.all_teachers
+        and draft.recipe.method == spec.name
+        and not draft.parts
+    ):
         plain = "There is one teacher: this is distillation, with what the method adds to it."
         if not any("one teacher" in note for note in draft.notes):
             draft.notes.append(plain)

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from zoo.building.caching import free_bytes, require_room, should_cache
+from zoo.building.distilling import settle_columns
 from zoo.building.estimates import free_memory
 from zoo.building.label_decisions import BY_TEACHER, make_space, names_in, problems
 from zoo.building.label_maps import read_map
 from zoo.building.label_spaces import distinct, fold, separate, space_of, union
 from zoo.building.members import head_of
+from zoo.building.needs import check_losses
 from zoo.building.place import TEACHERS, TRAINING
 from zoo.building.prepared import held_out
 from zoo.building.presets import loss_weights, rates_for
 from zoo.building.recipe import Views
-from zoo.building.stages import cache_bytes, make_stages
+from zoo.building.stages import cache_bytes
 from zoo.errors import InputError, PluginError, ZooError
 from zoo.render.quantities import some
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
     from zoo.building.draft import Draft
     from zoo.building.label_spaces import LabelSpace, TeacherHead
+    from zoo.building.methods import Method
+    from zoo.types.distilling import Classroom
 
 _WORDS = ("", "separate", "union")
 #: Fewer samples for each label say little about the scale of its logit.
@@ -33,6 +37,9 @@ _SAMPLES_A_LABEL = 5
 
 def settle_labels(draft: Draft) -> None:
     """Decide the columns of the student's head."""
+    if draft.recipe.command == "distill":
+        settle_columns(draft)
+        return
     heads = [head_of(each) for each in draft.teachers]
     if not draft.soft:
         if draft.spec and draft.spec.kind == "merging" and heads and all(h.labels for h in heads):
@@ -101,6 +108,7 @@ def settle_training(draft: Draft) -> None:
                 draft.recipe.loss_factor,
                 soft=draft.spec.soft,
             )
+    check_losses(draft)
     _check_batch(draft)
     _check_statistics(draft)
     _settle_cache(draft)
@@ -150,16 +158,30 @@ def _pair(draft: Draft) -> None:
     spec, student = draft.spec, draft.student
     assert spec is not None
     layers = [each.layers for each in draft.teachers]
-    whole = draft.all_teachers and student is not None and all(layers) and bool(student.layers)
+    whole = (
+        draft.fitting
+        and draft.all_teachers
+        and student is not None
+        and all(layers)
+        and bool(student.layers)
+    )
     if not spec.features or not whole or student is None or not layers:
         return
     with draft.problems.watching(), _guarded(spec.name):
-        pairs = draft.method.pair(layers, student.layers)
-        draft.stages = make_stages(layers, student.layers, pairs)
-        smallest = max(draft.recipe.schedule.batch, spec.smallest_batch)
-        for sentence in draft.method.check(draft.stages, smallest):
+        draft.method = draft.method.paired(layers, student.layers)
+        draft.stages = draft.method.stages
+        if draft.augmenter is not None:
+            draft.tap = draft.augmenter.method.tap(student.layers)
+        classroom = draft.classroom(batch=max(_batch_of(draft), spec.smallest_batch))
+        for sentence in draft.method.check(classroom):
             draft.problems.add(sentence)
-        draft.extras = _count(draft.method, draft.stages)
+        draft.extras = _count(draft.method, classroom)
+
+
+def _batch_of(draft: Draft) -> int:
+    """Give the samples of a forward pass, which are never more than there are."""
+    count = len(draft.rows)
+    return min(draft.recipe.schedule.batch, count - held_out(count, draft.recipe.held_out)) or 1
 
 
 @contextmanager
@@ -177,12 +199,12 @@ def _guarded(method: str) -> Iterator[None]:
         ) from error
 
 
-def _count(method: Any, stages: Any) -> int:
+def _count(method: Method, classroom: Classroom) -> int:
     """Count what would be trained beside the student, without memory for it."""
     import torch
 
     with torch.device("meta"):
-        return sum(each.numel() for each in method.build(stages).parameters())
+        return sum(each.numel() for each in method.build(classroom).parameters())
 
 
 def _check_batch(draft: Draft) -> None:

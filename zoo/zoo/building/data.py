@@ -5,16 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
+
 from zoo.building.label_spaces import columns_of
 from zoo.errors import InputError
-from zoo.probes.unlabelled import STDIN, load_inputs, read_inputs
+from zoo.probes.unlabelled import STDIN, Inputs, load_inputs, read_inputs
 from zoo.probes.words import are, did_you_mean, listed
+from zoo.types.probe import ImageInput
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zoo.building.draft import Draft
     from zoo.building.label_spaces import LabelSpace
+    from zoo.probes.unlabelled import Modality
     from zoo.types.probe import Probe
     from zoo.types.protocols import ProbeOptions
 
@@ -32,6 +36,9 @@ def read_data(draft: Draft) -> None:
         return
     with draft.problems.watching():
         path, options = _place(draft, recipe.data), _options(draft)
+        if recipe.labelled:
+            _read_labelled(draft, path, options)
+            return
         if draft.modality:
             everybody = [*draft.teachers, *filter(None, (draft.student,))]
             inputs = read_inputs(path, draft.modality, options, model=everybody[0].model)
@@ -52,10 +59,45 @@ def read_evaluation(draft: Draft) -> None:
     with draft.problems.watching():
         options = replace(_options(draft), samples=None, seed=recipe.seed, split=None)
         probe = load(_place(draft, recipe.evaluation), options, draft.desk.catalogue)
-        _check_task(probe, draft, recipe.evaluation)
+        _check_task(probe, draft, "--eval", recipe.evaluation)
         if draft.space is not None:
             _check_labels(probe, draft.space, draft, recipe.evaluation)
         draft.evaluation = probe
+
+
+def _read_labelled(draft: Draft, path: str, options: ProbeOptions) -> None:
+    """Find samples whose labels are learned."""
+    from zoo.probes import load
+
+    options = replace(options, samples=None, seed=draft.recipe.seed)
+    probe = load(path, options, draft.desk.catalogue)
+    _check_task(probe, draft, "--data", draft.recipe.data)
+    draft.inputs = Inputs(
+        source=probe.source,
+        modality=cast("Modality", probe.modality),
+        inputs=probe.inputs,
+        names=[
+            each.name if isinstance(each, ImageInput) else f"sample {number}"
+            for number, each in enumerate(probe.inputs, start=1)
+        ],
+        notes=probe.notes,
+    )
+    draft.truth, draft.label_names = probe.labels, probe.label_names
+    draft.rows = spread(len(draft.inputs), draft.recipe.samples)
+    draft.notes += probe.notes
+
+
+def settle_truth(draft: Draft) -> None:
+    """Number the labels of the data as the student's columns are."""
+    if draft.truth is None or draft.space is None:
+        return
+    columns, unknown = columns_of(draft.label_names, draft.space)
+    draft.truth = np.array(columns, dtype=np.int64)[draft.truth]
+    if unknown:
+        draft.warnings.append(
+            f"--data {draft.recipe.data}: {listed(unknown, most=4)} {are(len(unknown))} no label "
+            "of the student: those samples teach no label."
+        )
 
 
 def spread(count: int, most: int) -> Sequence[int]:
@@ -65,15 +107,15 @@ def spread(count: int, most: int) -> Sequence[int]:
     return tuple(number * count // most for number in range(most))
 
 
-def _check_task(probe: Probe, draft: Draft, typed: str) -> None:
+def _check_task(probe: Probe, draft: Draft, flag: str, typed: str) -> None:
     if probe.task != "classification":
         raise InputError(
-            f"--eval {typed}: its labels are {probe.task}, and a student says one label of many.",
+            f"{flag} {typed}: its labels are {probe.task}, and a student says one label of many.",
             "Name data with one class a sample; --label COLUMN says which it is.",
         )
     if draft.modality and probe.modality != draft.modality:
         raise InputError(
-            f"--eval {typed} holds {probe.modality}s, but the teachers read {draft.modality}s."
+            f"{flag} {typed} holds {probe.modality}s, but the teachers read {draft.modality}s."
         )
 
 

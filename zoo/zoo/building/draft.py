@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from zoo.building.estimates import free_memory
+from zoo.building.methods import classroom_of
+from zoo.building.prepared import held_out
+from zoo.building.presets import LABELS, SOFT
 from zoo.building.problems import Collector
 from zoo.building.recipe import StudentChoice, TeacherChoice
 from zoo.events import Event
@@ -18,8 +22,10 @@ if TYPE_CHECKING:
     from zoo.building.caching import CacheDecision
     from zoo.building.label_spaces import LabelSpace
     from zoo.building.members import Desk, Member
+    from zoo.building.methods import Part
     from zoo.building.recipe import Recipe
     from zoo.probes.unlabelled import Inputs
+    from zoo.types.distilling import Classroom
     from zoo.types.probe import Probe
     from zoo.types.specs import AmalgamatorSpec
     from zoo.types.training import Stage, StudentRequest
@@ -34,6 +40,10 @@ class Draft:
         taps: alias -> the tap that was asked for.
         cache_size: bytes that the teachers' outputs take on disk, if they are kept.
         all_teachers: none of them failed, so that what they have in common can be judged.
+        parts: methods of a distillation.
+        fitting: they have what they need, so that they can be asked where they compare.
+        label_names: classes of labelled data, in the order of ``truth``'s numbers until the
+            student's columns are known.
     """
 
     desk: Desk
@@ -47,6 +57,8 @@ class Draft:
     base: Member | None = None
     spec: AmalgamatorSpec | None = None
     method: Any = None
+    parts: tuple[Part, ...] = ()
+    fitting: bool = True
     why: str = ""
     modality: str = ""
     space: LabelSpace | None = None
@@ -54,8 +66,11 @@ class Draft:
     stages: tuple[Stage, ...] = ()
     weights: Mapping[str, float] = field(default_factory=dict)
     extras: int = 0
+    tap: str = ""
     inputs: Inputs | None = None
     rows: Sequence[int] = ()
+    label_names: tuple[str, ...] = ()
+    truth: Any = None
     evaluation: Probe | None = None
     cache: CacheDecision | None = None
     cache_size: int = 0
@@ -76,6 +91,32 @@ class Draft:
     def soft(self) -> bool:
         """Whether teachers need heads that classify; also where the method is not known."""
         return self.spec is None or self.spec.soft or self.spec.kind == "ensemble"
+
+    @property
+    def compared(self) -> bool:
+        """Whether a student of the soft targets alone is trained beside, which differs."""
+        soft = self.trains and self.spec is not None and self.spec.soft and self.recipe.compare
+        more = self.stages or set(self.weights) - {SOFT, LABELS} or len(self.parts) > 1
+        return bool(soft and more)
+
+    @property
+    def augmenter(self) -> Part | None:
+        """What mixes samples inside the student, if anything."""
+        return next((each for each in self.parts if each.kind == "augmenter"), None)
+
+    def classroom(self, *, batch: int | None = None) -> Classroom:
+        """Describe what methods are built for, as far as it is known."""
+        return classroom_of(
+            stages=self.stages,
+            watched=self.method.watched,
+            columns=self.space.columns if self.space else (),
+            classes=len(self.space.labels) if self.space else 0,
+            teachers=len(self.teachers),
+            samples=max(1, len(self.rows) - held_out(len(self.rows), self.recipe.held_out)),
+            batch=batch or self.recipe.schedule.batch,
+            labelled=self.recipe.labelled,
+            memory=free_memory(self.device),
+        )
 
     def event(self, message: str) -> None:
         """Tell whoever listens."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -73,19 +74,18 @@ def _workload(draft: Draft) -> Workload:
     assert draft.spec is not None
     held = held_out(len(draft.rows), recipe.held_out)
     rows, batch = len(draft.rows) - held, recipe.schedule.batch
-    compared = recipe.compare and draft.spec.soft and bool(draft.stages)
     judged = held + (draft.evaluation.samples if draft.evaluation else 0)
     return Workload(
         teachers=[
             _cost(draft, each, [stage.teachers[number].tap for stage in draft.stages])
             for number, each in enumerate(draft.teachers)
         ],
-        student=_cost(draft, student, [each.student.tap for each in draft.stages], draft.request),
-        extras=extras_cost(draft.method, draft.stages, batch) if draft.extras else None,
-        learners=2 if compared else 1,
+        student=_often(_cost(draft, student, _read(draft), draft.request), draft),
+        extras=extras_cost(draft.method.build, draft.classroom()) if draft.stages else None,
+        learners=2 if draft.compared else 1,
         batch=batch,
         rows=rows,
-        epochs=recipe.schedule.epochs,
+        epochs=recipe.schedule.epochs * (1 + _warming(draft)),
         observed=0 if cached else min(rows, STATISTIC_ROWS),
         judged=judged,
         views=recipe.views.count if recipe.views.kind == "fixed" else 0,
@@ -94,6 +94,37 @@ def _workload(draft: Draft) -> Workload:
         images=draft.modality == "image",
         readers=len({(each.runtime.name, each.described.digest) for each in draft.teachers}) + 1,
     )
+
+
+def _often(cost: StepCost, draft: Draft) -> StepCost:
+    """Count the further passes of a student; those over altered layers come two at a time."""
+    partial = any(each.reads("partial_view") for each in draft.parts)
+    again = any(each.reads("student_again") for each in draft.parts)
+    taken: list[int] = []
+    for block in cost.forward:
+        if block < 0:
+            taken[-1 - block] = 0
+        else:
+            taken.append(block)
+    passes = 1 + partial + again
+    return replace(
+        cost,
+        inputs=cost.inputs + (partial + 2 * again) * sum(taken),
+        dense=passes * cost.dense,
+        grouped=passes * cost.grouped,
+        moved=passes * cost.moved,
+    )
+
+
+def _warming(draft: Draft) -> float:
+    """Give the share of the training that a warm start adds."""
+    return sum(each.weight for each in draft.parts if each.kind == "pretext")
+
+
+def _read(draft: Draft) -> list[str]:
+    """Name the student's layers that a method looks at."""
+    shapes = (*(each.student for each in draft.stages), *draft.method.watched)
+    return [each.tap for each in shapes]
 
 
 def _cost(

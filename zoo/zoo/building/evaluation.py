@@ -120,6 +120,12 @@ class Answers:
     gates: Array | None = None
     truth: Array | None = None
 
+    @property
+    def count(self) -> int:
+        """N, the number of samples."""
+        said = (self.student, self.kd, self.ensemble, *self.teachers)
+        return next((len(each) for each in said if each is not None), 0)
+
 
 def judge(
     space: LabelSpace,
@@ -152,8 +158,8 @@ def judge(
         teachers={} if true is None else _teachers(space, true),
         differences=tuple(_differences(space, held, true)),
         gates={} if held is None else _mean_gates(space, held),
-        unlabelled=0 if held is None else len(held.teachers[0]),
-        labelled=0 if true is None else len(true.teachers[0]),
+        unlabelled=0 if held is None else held.count,
+        labelled=0 if true is None else true.count,
         unknown=tuple(unknown),
     )
 
@@ -304,11 +310,13 @@ def _mine(teacher: TeacherLabels, true: Answers) -> Right:
 
 
 def _right_inside(space: LabelSpace, true: Answers, values: Array) -> Right:
-    """(N,) right among the labels of each teacher that knows the right one."""
-    right = np.ones(len(values), dtype=bool)
+    """(M,) right among the labels of each teacher that knows the right one, where one does."""
+    right, known = np.ones(len(values), dtype=bool), np.zeros(len(values), dtype=bool)
     for teacher in space.teachers:
-        right &= (_inside(values, teacher) == true.truth) | ~_mine(teacher, true)
-    return right
+        mine = _mine(teacher, true)
+        right &= (_inside(values, teacher) == true.truth) | ~mine
+        known |= mine
+    return right[known]
 
 
 def _agrees(held: Answers, values: Array) -> Right:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,8 @@ class Job:
         samples: the unlabelled data that is used, within reach; empty without.
         rows: numbers of those that are trained on.
         held: numbers of those that are kept for judging.
+        labels: (N,) int64 tensor, column of the right label of every sample, -1 where the student
+            has none; None where labels are not learned.
         skipped: (name, reason) of every input that cannot be read.
         options: how the networks run.
     """
@@ -56,6 +59,7 @@ class Job:
     held: tuple[int, ...]
     skipped: tuple[tuple[str, str], ...]
     options: RuntimeOptions
+    labels: Any = None
     on_event: Listener = ignore
 
     def note(self, message: str) -> None:
@@ -108,6 +112,11 @@ def identify_data(prepared: Prepared) -> DataIdentity:
     chosen = Chosen(inputs.inputs, prepared.rows)
     names = Chosen(inputs.names, prepared.rows)
     digest = fingerprint(inputs.source, chosen, names)
+    if prepared.truth is not None:
+        told = hashlib.blake2b(prepared.truth.tobytes(), digest_size=16)
+        digest = hashlib.blake2b(
+            f"{digest}/{told.hexdigest()}".encode(), digest_size=32
+        ).hexdigest()
     return DataIdentity(source=inputs.source, samples=len(chosen), fingerprint=digest)
 
 
@@ -145,8 +154,17 @@ def open_job(
             cache=str(graphs(settings)),
             extras={"modality": prepared.modality},
         ),
+        labels=_labels(prepared),
         on_event=on_event,
     )
+
+
+def _labels(prepared: Prepared) -> Any:
+    if prepared.truth is None:
+        return None
+    import torch
+
+    return torch.from_numpy(prepared.truth[np.asarray(prepared.rows, dtype=np.int64)])
 
 
 def _readable(

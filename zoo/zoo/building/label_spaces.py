@@ -227,10 +227,15 @@ def describe(space: LabelSpace) -> str:
     """Say the label space in half a line: ``525 + 120, 0 shared names``."""
     sizes = " + ".join(str(len(each.labels)) for each in space.teachers)
     dropped = sum(each.columns.count(None) for each in space.teachers)
+    own = len(set(range(len(space.labels))).difference(*(each.columns for each in space.teachers)))
+    if own == len(space.labels):
+        return f"{own} of the data"
     parts = [f"{sizes}, {len(space.shared)} shared name{'s' * (len(space.shared) != 1)}"]
+    if own:
+        parts.append(f"{own} of the data alone")
     if dropped:
         parts.append(f"{dropped} left out")
-    if dropped or space.shared:
+    if dropped or own or space.shared:
         parts.append(f"{len(space.labels)} outputs")
     return ", ".join(parts)
 

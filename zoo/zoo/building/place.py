@@ -17,7 +17,7 @@ import msgspec
 
 from zoo.building.manifest import Manifest, differences, version_notes
 from zoo.building.recipe import Recipe
-from zoo.building.recipes import to_yaml
+from zoo.building.recipes import load_recipe, to_yaml
 from zoo.errors import InputError, ZooError
 from zoo.files import write_atomically
 
@@ -298,9 +298,22 @@ def _is_remains(path: Path) -> bool:
     return all(each.name == _LOCK or each.name.startswith(".state-") for each in path.iterdir())
 
 
+def _left_to_do(place: Path, typed: str) -> str:
+    """Say what a recipe wanted beside the model and nobody made, if it was interrupted there."""
+    try:
+        recipe = load_recipe(place / RECIPE)
+    except InputError:
+        return f"zoo predict {typed} DATA"
+    if recipe.onnx and not (place / "onnx").exists():
+        return f"Its graph is missing: zoo export ./{typed} -o {typed}/onnx"
+    if recipe.calibrate and not (place / "calibration.json").exists():
+        return f"It is not calibrated: zoo calibrate ./{typed} --data DATA"
+    return f"zoo predict {typed} DATA"
+
+
 def _nothing_to_resume(place: Path, typed: str) -> tuple[str, str]:
     if (place / "config.json").exists():
-        return f"{typed!r} is finished already.", f"zoo predict {typed} DATA"
+        return f"{typed!r} is finished already.", _left_to_do(place, typed)
     return (
         f"{typed!r} holds no run: it has no {TRAINING}/{_STATE}.",
         "zoo resume FOLDER, as it was given to -o.",

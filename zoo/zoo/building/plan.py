@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from zoo.building.label_spaces import describe
+from zoo.building.methods import Several
 from zoo.render.quantities import count_text, some
 
 if TYPE_CHECKING:
@@ -61,6 +62,26 @@ class PlannedNetwork(msgspec.Struct, frozen=True, kw_only=True):
     initial: str = "pretrained"
 
 
+class PlannedPair(msgspec.Struct, frozen=True, kw_only=True):
+    """One depth at which a method looks at the networks.
+
+    Attributes:
+        method: its name.
+        student: tap of the student.
+        student_shape: of one sample there: ``64x8x8``, or ``512`` for a vector.
+        teachers: a tap of each teacher that the method sees; empty where it sees none.
+        teacher_shapes: of one sample there.
+        aliases: of those teachers.
+    """
+
+    method: str
+    student: str
+    student_shape: str
+    teachers: tuple[str, ...] = ()
+    teacher_shapes: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+
+
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Everything decided before the first weight is fetched.
 
@@ -71,12 +92,14 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         data: the unlabelled data in words.
         samples: how many are used; ``held_out`` of them for judging.
         evaluation: the labelled data in words; empty for none.
+        temperature: of the soft targets.
         grid: what features are compared on; empty where they are not.
         extras: parameters that are trained beside the student and thrown away.
         weights: name of a loss -> its weight.
         steps: optimiser steps.
         cache: whether the teachers' outputs are kept, and why.
         compare: a student by soft targets alone is trained beside.
+        pairing: where the methods look.
         notes: what was chosen because of the data.
     """
 
@@ -104,6 +127,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     device: str
     estimates: Estimates
     folder: str
+    command: str = "amalgamate"
+    temperature: float = 1.0
+    pairing: tuple[PlannedPair, ...] = ()
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     schema_version: int = 1
@@ -145,10 +171,13 @@ def make_plan(prepared: Prepared) -> Plan:
         batch=recipe.schedule.batch,
         steps=steps_of(prepared) if trains else 0,
         cache=_cache(prepared) if trains else "",
-        compare=trains and recipe.compare and prepared.spec.soft and bool(stages),
+        compare=prepared.compare,
+        pairing=_pairing(prepared) if trains else (),
         device=prepared.device,
         estimates=prepared.estimates,
         folder=str(prepared.place),
+        command=recipe.command,
+        temperature=recipe.targets.temperature,
         notes=prepared.notes,
         warnings=prepared.warnings,
     )
@@ -221,6 +250,46 @@ def _evaluation(prepared: Prepared) -> str:
     if probe is None:
         return ""
     return f"{probe.source}: {some(probe.samples, 'sample')} of {len(probe.label_names)} labels"
+
+
+def _pairing(prepared: Prepared) -> tuple[PlannedPair, ...]:
+    """List where every method looks; a tap's shape is what the method is given of it."""
+    method = prepared.method
+    seats = method.seats if isinstance(method, Several) else ()
+    if not seats:
+        everybody = tuple(range(len(prepared.teachers)))
+        met = [(prepared.spec.name, stage, everybody) for stage in prepared.stages]
+    else:
+        met = [
+            (seat.part.name, prepared.stages[number], seat.teachers)
+            for seat in seats
+            for number in seat.stages
+        ]
+    found = [
+        PlannedPair(
+            method=name,
+            student=stage.student.tap,
+            student_shape=_shape(stage.student),
+            teachers=tuple(stage.teachers[number].tap for number in who),
+            teacher_shapes=tuple(_shape(stage.teachers[number]) for number in who),
+            aliases=tuple(prepared.teachers[number].alias for number in who),
+        )
+        for name, stage, who in met
+    ]
+    found += [
+        PlannedPair(
+            method=seat.part.name,
+            student=prepared.watched[number].tap,
+            student_shape=_shape(prepared.watched[number]),
+        )
+        for seat in seats
+        for number in seat.watched
+    ]
+    return tuple(found)
+
+
+def _shape(shape: FeatureShape) -> str:
+    return "x".join(map(str, (shape.width, *(shape.grid or ()))))
 
 
 def _grid(shapes: Sequence[FeatureShape]) -> str:

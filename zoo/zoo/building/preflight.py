@@ -10,6 +10,7 @@ from zoo.building.advice import AUTO, Facts, advise, advise_against, facts_of
 from zoo.building.checks import check_extras, check_members
 from zoo.building.choices import settle_labels, settle_training
 from zoo.building.data import read_data, read_evaluation
+from zoo.building.distilling import choose_methods
 from zoo.building.draft import Draft
 from zoo.building.members import (
     BASE,
@@ -20,6 +21,7 @@ from zoo.building.members import (
     look_at_teacher,
     with_layers,
 )
+from zoo.building.methods import Alone
 from zoo.building.place import check_place
 from zoo.building.prepared import Prepared
 from zoo.building.recipe import Recipe, TeacherChoice
@@ -76,8 +78,8 @@ def prepare(
     _choose_method(draft)
     _settle_student(draft)
     check_members(draft)
-    settle_labels(draft)
     read_data(draft)
+    settle_labels(draft)
     _look_inside(draft)
     settle_training(draft)
     read_evaluation(draft)
@@ -92,7 +94,8 @@ def _look(draft: Draft) -> None:
     names, wrong = aliases(recipe.teachers)
     problems.problems += wrong
     if not recipe.teachers:
-        problems.add("no teacher is named.", _NAME_TEACHERS)
+        one = recipe.command == "distill"
+        problems.add("no teacher is named.", "--teacher MODEL" if one else _NAME_TEACHERS)
     for name, choice in zip(names, recipe.teachers, strict=True):
         draft.event(f"looking at teacher {name}")
         with problems.watching(choice.model):
@@ -111,6 +114,9 @@ def _look(draft: Draft) -> None:
 
 def _choose_method(draft: Draft) -> None:
     """Take the method that is named, or the one that fits, and build it with its options."""
+    if draft.recipe.command == "distill":
+        choose_methods(draft)
+        return
     recipe, catalogue = draft.recipe, draft.desk.catalogue
     specs: dict[str, AmalgamatorSpec] = catalogue.specs("amalgamator")
     facts = facts_of(draft.teachers, draft.student) if draft.teachers else Facts(teachers=0)
@@ -132,7 +138,9 @@ def _choose_method(draft: Draft) -> None:
             draft.recipe, method=draft.spec.name, options=options
         )
         with draft.problems.watching():
-            draft.method = catalogue.create("amalgamator", draft.spec.name, options)
+            made = catalogue.create("amalgamator", draft.spec.name, options)
+            training = draft.spec.kind == "training"
+            draft.method = Alone(amalgamator=made) if training else made
 
 
 def _with_intent(facts: Facts, recipe: Recipe) -> Facts:
@@ -208,10 +216,15 @@ def _finished(draft: Draft) -> Prepared:
         space=draft.space,
         modality=draft.modality,
         stages=draft.stages,
+        watched=draft.method.watched if draft.trains else (),
         weights=draft.weights,
+        parts=draft.parts,
+        tap=draft.tap,
+        compare=draft.compared,
         extras=draft.extras,
         inputs=draft.inputs,
         rows=draft.rows,
+        truth=draft.truth,
         evaluation=draft.evaluation,
         cache=draft.cache,
         device=draft.device,

@@ -10,15 +10,19 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    import numpy as np
+    import numpy.typing as npt
+
     from zoo.building.caching import CacheDecision
     from zoo.building.label_spaces import LabelSpace
     from zoo.building.members import Member
+    from zoo.building.methods import Part
     from zoo.building.plan import Estimates, Plan
     from zoo.building.recipe import Recipe
     from zoo.probes.unlabelled import Inputs
     from zoo.types.probe import Probe
     from zoo.types.specs import AmalgamatorSpec
-    from zoo.types.training import Stage, StudentRequest
+    from zoo.types.training import FeatureShape, Stage, StudentRequest
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -40,10 +44,16 @@ class Prepared:
         space: the labels; None for a student without a head, and for teachers without.
         modality: ``image`` or ``text``.
         stages: where features are compared; empty where they are not.
+        watched: where the student alone is looked at.
         weights: name of a loss -> its weight, ``soft`` among them where soft targets are learned.
+        parts: methods of a distillation.
+        tap: layer of the student whose samples are mixed; empty where they are not.
+        compare: a student of the soft targets alone is trained beside.
         extras: parameters of what is trained beside the student.
         inputs: the unlabelled data; None where a merger gets none.
         rows: numbers of those that are used, evenly spread; what is held out is among them.
+        truth: (N,) int64 column of the right label of every input, -1 where the student has none;
+            None where labels are not learned.
         evaluation: the labelled data.
         cache: whether the teachers' outputs are kept.
         device: where it will run.
@@ -66,6 +76,11 @@ class Prepared:
     stages: tuple[Stage, ...]
     weights: Mapping[str, float]
     extras: int
+    watched: tuple[FeatureShape, ...] = ()
+    parts: tuple[Part, ...] = ()
+    tap: str = ""
+    compare: bool = False
+    truth: npt.NDArray[np.int64] | None = None
     inputs: Inputs | None
     rows: Sequence[int]
     evaluation: Probe | None

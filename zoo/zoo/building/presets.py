@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 DEFAULT = "balanced"
 #: The loss that the core adds for every method that learns soft targets.
 SOFT = "soft"
+#: The loss of the data's own labels, where they are learned.
+LABELS = "labels"
 
 _BALANCED: dict[str, Any] = {
     "targets": {"kind": "standardised"},
@@ -55,6 +57,32 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "samples": 2000,
     },
 }
+_DISTILLED: dict[str, Any] = {
+    "targets": {"kind": "union", "temperature": 4.0},
+    "loss_factor": 1.0,
+    "standardise_features": False,
+}
+#: ``paper`` is the recipe of the official code of contrastive distillation (Tian et al., ICLR
+#: 2020), which most others are compared by.
+DISTILLING: Mapping[str, Mapping[str, Any]] = {
+    "paper": {
+        **_DISTILLED,
+        "schedule": {
+            "epochs": 240,
+            "batch": 64,
+            "optimiser": "sgd",
+            "learning_rate": 0.05,
+            "head_rate": 1.0,
+            "extras_rate": 1.0,
+            "weight_decay": 5e-4,
+            "decay": "steps",
+            "warmup": 0.0,
+        },
+        "views": {"kind": "random", "scale": 0.75, "flip": True},
+    },
+    "balanced": {**_BALANCED, **_DISTILLED},
+    "quick": {**PRESETS["quick"], **_DISTILLED},
+}
 #: Of a student that starts from nothing, and of every part that does: a head, a method's extras.
 FRESH_RATE = 1e-3
 #: Of the trained body of a network that is not small, and the size from which one is small.
@@ -83,15 +111,20 @@ def rates_for(parameters: int | None, *, trained: bool) -> dict[str, float]:
     }
 
 
-def preset_values(name: str) -> dict[str, Any]:
-    """Give the values of a preset, nested as the recipe is.
+def preset_values(name: str, command: str = "amalgamate") -> dict[str, Any]:
+    """Give the values of a preset for one command, nested as the recipe is.
 
     Raises:
         UnknownNameError: there is no such preset.
     """
     if name not in PRESETS:
         raise unknown_name("preset", name, PRESETS, "--preset balanced")
-    return {"preset": name, **PRESETS[name]}
+    return {"preset": name, **(DISTILLING if command == "distill" else PRESETS)[name]}
+
+
+def baseline_weights(weights: Mapping[str, float]) -> dict[str, float]:
+    """Give those of a student of the soft targets alone, beside one with these weights."""
+    return {SOFT: 1.0} | {name: weights[name] for name in (SOFT, LABELS) if weights.get(name)}
 
 
 def loss_weights(
@@ -100,7 +133,7 @@ def loss_weights(
     """Settle the weight of every loss.
 
     Args:
-        own: what the method gives its losses.
+        own: what the method gives its losses, and another weight of the core's where it has one.
         named: what the person says.
         factor: multiplies those that the person does not name.
         soft: whether soft targets are learned beside them, with weight one.
@@ -109,7 +142,9 @@ def loss_weights(
         InputError: a loss that this method does not have.
     """
     base = {SOFT: 1.0} if soft else {}
-    found = base | {name: weight * factor for name, weight in own.items()}
+    found = base | {
+        name: weight if name in {SOFT, LABELS} else weight * factor for name, weight in own.items()
+    }
     for name in named:
         if name not in found:
             unknown = unknown_name("loss", name, found)

@@ -14,6 +14,7 @@ NotNegative = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
 
 PresetName = Literal["paper", "balanced", "quick"]
+Command = Literal["amalgamate", "distill"]
 TargetKind = Literal["concat", "per_teacher", "standardised", "gated", "union"]
 GateKind = Literal["entropy", "max_logit", "energy"]
 
@@ -72,8 +73,10 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         learning_rate: of the student's body.
         head_rate: multiple of it for the new head.
         extras_rate: multiple of it for what a method trains beside the student.
-        weight_decay: the L2 form of Adam.
-        decay: ``step`` divides the rates by ten half-way, ``cosine`` brings them to zero.
+        weight_decay: an L2 penalty.
+        optimiser: ``sgd`` has Nesterov momentum of 0.9.
+        decay: ``step`` divides the rates by ten half-way, ``steps`` after 5, 6 and 7 eighths,
+            ``cosine`` brings them to zero.
         warmup: share of the steps over which the weights of a method's losses rise from zero.
         save_minutes: time between two checkpoints to resume from.
     """
@@ -85,7 +88,8 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     head_rate: Positive = 1.0
     extras_rate: Positive = 1.0
     weight_decay: NotNegative = 1e-4
-    decay: Literal["step", "cosine", "constant"] = "cosine"
+    optimiser: Literal["adam", "sgd"] = "adam"
+    decay: Literal["step", "steps", "cosine", "constant"] = "cosine"
     warmup: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.1
     save_minutes: Positive = 5.0
 
@@ -112,15 +116,17 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     Attributes:
         command: which command it belongs to.
-        method: name of the amalgamator; ``auto`` takes what fits.
-        options: its options.
+        method: name of the amalgamator, or names of methods of distillation that add up, each with
+            its weight: ``kd,hkd:3``; ``auto`` takes what fits.
+        options: of the amalgamator; in distillation, method -> its options.
         loss_weights: name of a loss -> its weight; the method's own where it is not named; ``soft``
             is that of the soft targets.
         loss_factor: multiplies the method's own weight of every loss that is not named.
         standardise_features: bring what teachers show to one scale before it is compared.
         teachers: in the order of the student's labels; ``[alias=]MODEL`` each will do.
         student: what is trained; its reference will do.
-        data: unlabelled inputs.
+        data: inputs; labels that they may have are not looked at, unless ``labelled``.
+        labelled: learn the labels of the data, too.
         probe: how to read them.
         samples: most of them to use, evenly spread; 0 takes all.
         held_out: share of the data that is kept for judging without labels.
@@ -136,6 +142,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         cache: keep the teachers' outputs on disk; ``auto`` where that saves work.
         precision: numbers that forward passes compute in.
         onnx: add the exported graph.
+        calibrate: name of what makes the finished model's probabilities honest.
         seed: of everything that is drawn.
         trust_remote_code: references that may run their own code; heard when typed, not from a
             file.
@@ -143,7 +150,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         base: the checkpoint that all teachers were made from, for merging.
     """
 
-    command: Literal["amalgamate"] = "amalgamate"
+    command: Command = "amalgamate"
     method: str = "auto"
     options: dict[str, Any] = {}
     loss_weights: dict[str, NotNegative] = {}
@@ -152,6 +159,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     teachers: tuple[TeacherChoice, ...] = ()
     student: StudentChoice | None = None
     data: str = ""
+    labelled: bool = False
     probe: ProbeOptions = ProbeOptions()
     samples: Annotated[int, msgspec.Meta(ge=0)] = 0
     held_out: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.1
@@ -166,6 +174,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     cache: Literal["auto", "yes", "no"] = "auto"
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     onnx: bool = False
+    calibrate: str = ""
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
     trust_remote_code: tuple[str, ...] = ()
     folder: str = ""

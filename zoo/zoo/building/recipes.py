@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_h
 
 import msgspec
 
+from zoo.building.naming import forget_others
 from zoo.building.presets import DEFAULT, preset_values
 from zoo.building.recipe import (
+    Command,
     Recipe,
     Schedule,
     SoftTargets,
@@ -87,19 +89,23 @@ def assemble(flags: Mapping[str, Any], config: Path | None = None) -> Assembled:
     # Recipes are passed on: whose code runs here is for whoever types the command to say.
     trusted = filed.pop(_TRUST, ())
     typed = canonical(flags, "")
+    _check_command(filed, typed, config)
     _resolve_against(filed, typed)
+    forgotten = forget_others(filed, typed)
     said = _merged(filed, typed)
     preset = str(said.get("preset", DEFAULT))
     given = frozenset(_paths(said))
-    values = _merged(preset_values(preset), said)
+    command = str(said.get("command", "amalgamate"))
+    values = _merged(preset_values(preset, command), said)
     values.setdefault("folder", str(Path.cwd()))
     origins = {path: f"{config}, {path}" for path in _paths(filed)}
     origins |= {path: _flag_of(path, flags) for path in _paths(typed)}
     recipe = convert(values, origins)
     known = frozenset(_paths(msgspec.to_builtins(recipe)))
     # What a preset says is a default: the data may still speak against it.
-    fixed = given | frozenset(_paths(preset_values(preset))) if preset == "paper" else given
-    notes = (*_unheard(preset, filed, typed), *_untrusted(trusted, recipe))
+    own = frozenset(_paths(preset_values(preset, command)))
+    fixed = given | own if preset == "paper" else given
+    notes = (*_unheard(preset, command, filed, typed), *forgotten, *_untrusted(trusted, recipe))
     return Assembled(recipe=recipe, free=known - fixed - {_TRUST}, notes=notes)
 
 
@@ -285,11 +291,14 @@ def _flag_of(path: str, flags: Mapping[str, Any]) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def _unheard(preset: str, filed: Mapping[str, Any], typed: Mapping[str, Any]) -> tuple[str, ...]:
+def _unheard(
+    preset: str, command: str, filed: Mapping[str, Any], typed: Mapping[str, Any]
+) -> tuple[str, ...]:
     """Say that a file keeps its own values where another preset is typed."""
     if "preset" not in typed or filed.get("preset", preset) == preset:
         return ()
-    kept = sorted(set(_paths(filed)) & set(_paths(preset_values(preset))) - {"preset"})
+    own = set(_paths(preset_values(preset, command)))
+    kept = sorted(set(_paths(filed)) & own - {"preset"})
     if not kept:
         return ()
     return (f"The file's own {', '.join(kept)} stay; --preset {preset} fills what it leaves out.",)
@@ -301,6 +310,16 @@ def _untrusted(trusted: Any, recipe: Recipe) -> tuple[str, ...]:
     left = [str(each) for each in named if each not in recipe.trust_remote_code]
     flags = " ".join(f"--trust-remote-code {each}" for each in left)
     return (f"The file lets checkpoints run their own code; only you can: {flags}",) if left else ()
+
+
+def _check_command(filed: Mapping[str, Any], typed: Mapping[str, Any], config: Path | None) -> None:
+    """Refuse a recipe that another command wrote."""
+    filed_for = filed.get("command")
+    if "command" in typed and filed_for in get_args(Command) and filed_for != typed["command"]:
+        raise InputError(
+            f"{str(config)!r} is a recipe of `zoo {filed_for}`, not of `zoo {typed['command']}`.",
+            f"zoo {filed_for} --config {config}",
+        )
 
 
 def _resolve_against(filed: Mapping[str, Any], typed: dict[str, Any]) -> None:

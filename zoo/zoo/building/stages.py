@@ -6,10 +6,13 @@ import math
 from typing import TYPE_CHECKING
 
 from zoo.errors import InputError, unknown_name
+from zoo.types.distilling import Pair
 from zoo.types.training import FeatureShape, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from zoo.types.distilling import Form
 
 _FLOAT32 = 4
 
@@ -17,24 +20,26 @@ _FLOAT32 = 4
 def make_stages(
     teachers: Sequence[Sequence[FeatureShape]],
     student: Sequence[FeatureShape],
-    pairs: Iterable[tuple[str, Sequence[str]]],
+    pairs: Iterable[tuple[str, Sequence[str]] | Pair],
 ) -> tuple[Stage, ...]:
     """Bring what is compared at one depth into one form: the smallest grid, or vectors.
 
     Maps are pooled to the smallest height and the smallest width among them; where one of them is
-    a vector, all become vectors. Widths stay.
+    a vector, all become vectors. Widths stay. A :class:`zoo.types.distilling.Pair` may ask for
+    another form.
 
     Args:
         teachers: for each teacher its layers.
         student: those of the student.
-        pairs: (tap of the student, a tap of each teacher), once a stage.
+        pairs: (tap of the student, a tap of each teacher), or with its form, once a stage.
 
     Raises:
         UnknownNameError: a tap that the network does not have.
         InputError: a pair that does not name one tap a teacher.
     """
-    pairs = list(pairs)
-    for tap, others in pairs:
+    named = [each if isinstance(each, Pair) else _common(*each) for each in pairs]
+    for pair in named:
+        tap, others = pair.student, pair.teachers
         if len(others) != len(teachers):
             raise InputError(
                 f"the student's layer {tap!r} is paired with {len(others)} layers of teachers, "
@@ -43,33 +48,17 @@ def make_stages(
             )
     return tuple(
         _stage(
-            _layer("the student", student, tap),
+            _layer("the student", student, pair.student),
             [
                 _layer(f"teacher {number}", layers, other)
-                for number, (layers, other) in enumerate(zip(teachers, others, strict=True), 1)
+                for number, (layers, other) in enumerate(
+                    zip(teachers, pair.teachers, strict=True), 1
+                )
             ],
+            pair.form,
         )
-        for tap, others in pairs
+        for pair in named
     )
-
-
-def last_layers(
-    teachers: Sequence[Sequence[FeatureShape]], student: Sequence[FeatureShape]
-) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Pair the last layer of the student with that of every teacher.
-
-    Raises:
-        InputError: a network without layers.
-    """
-    ends = []
-    for number, layers in enumerate((student, *teachers)):
-        if not layers:
-            name = f"teacher {number}" if number else "the student"
-            raise InputError(
-                f"{name} has no layer that can be compared", "a method that reads logits alone"
-            )
-        ends.append(layers[-1].tap)
-    return ((ends[0], tuple(ends[1:])),)
 
 
 def shapes_of(stages: Sequence[Stage], teacher: int) -> tuple[FeatureShape, ...]:
@@ -97,11 +86,17 @@ def numbers_of(shape: FeatureShape) -> int:
     return shape.width * math.prod(shape.grid or ())
 
 
-def _stage(student: FeatureShape, teachers: Sequence[FeatureShape]) -> Stage:
+def _common(student: str, teachers: Sequence[str]) -> Pair:
+    return Pair(student=student, teachers=tuple(teachers), form="common")
+
+
+def _stage(student: FeatureShape, teachers: Sequence[FeatureShape], form: Form) -> Stage:
+    if form == "own":
+        return Stage(student=student, teachers=tuple(teachers))
     grids = [shape.grid for shape in (student, *teachers)]
     maps = [grid for grid in grids if grid is not None]
     grid = None
-    if len(maps) == len(grids):
+    if form == "common" and len(maps) == len(grids):
         grid = (min(height for height, _ in maps), min(width for _, width in maps))
     return Stage(
         student=_pooled(student, grid), teachers=tuple(_pooled(each, grid) for each in teachers)

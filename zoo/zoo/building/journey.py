@@ -12,6 +12,7 @@ import msgspec
 
 from zoo.building.account import consequences, make_card, metrics_document, training_facts
 from zoo.building.job import describe, fetch, identify_data, members_of, open_job
+from zoo.building.naming import with_findings
 from zoo.building.place import clear_training, open_unfinished, start
 from zoo.building.preflight import prepare
 from zoo.building.publishing import (
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from zoo.types.model import Checkpoint
 
 
-def amalgamate(
+def build(
     prepared: Prepared,
     folder: str | Path,
     settings: Settings,
@@ -144,6 +145,7 @@ def _train(job: Job, started: float) -> BuiltModel:
     card = make_card(
         job, parameters, job.prepared.space, told, metrics=trained.metrics, facts=facts
     )
+    card = msgspec.structs.replace(card, recipe=with_findings(card.recipe, trained.findings))
     _publish(job, trained.network, card, job.prepared.space, trained.metrics)
     return _summary(
         job,
@@ -216,6 +218,8 @@ def _finished(
         return built
     if work.recipe.onnx and (work.folder / CONFIG).exists():
         built = _with_graph(built, work, settings, catalogue, on_event)
+    if work.recipe.calibrate and (work.folder / CONFIG).exists():
+        built = _calibrated(built, work, settings, catalogue, on_event)
     size = sum(path.stat().st_size for path in work.folder.rglob("*") if path.is_file())
     built = msgspec.structs.replace(built, bytes=size)
     list(catalogue.host.call("zoo_model_built", result=built))
@@ -234,7 +238,7 @@ def _with_graph(
             built.folder,
             settings,
             catalogue,
-            data=_from_here(recipe),
+            data=_from_here(recipe, recipe.data),
             probe=recipe.probe,
             on_event=on_event,
         )
@@ -246,10 +250,47 @@ def _with_graph(
     return msgspec.structs.replace(built, notes=(*built.notes, note))
 
 
-def _from_here(recipe: Recipe) -> str:
-    """Name the data of a recipe, which may have been written in another working directory."""
-    path = Path(recipe.folder) / recipe.data
-    return str(path) if recipe.data and path.exists() else recipe.data
+def _calibrated(
+    built: BuiltModel, work: Work, settings: Settings, catalogue: Catalogue, on_event: Listener
+) -> BuiltModel:
+    """Add the calibration; a model that cannot be calibrated is a model all the same."""
+    from zoo.calibrating import calibrate
+
+    recipe = work.recipe
+    settings = msgspec.structs.replace(settings, seed=recipe.seed)
+    on_event(Event(kind="note", message=f"calibrating with {recipe.calibrate}"))
+    try:
+        report = calibrate(
+            work.folder,
+            _from_here(recipe, recipe.data),
+            settings,
+            catalogue,
+            method=recipe.calibrate,
+            options=recipe.options.get(recipe.calibrate),
+            evaluation=_from_here(recipe, recipe.evaluation),
+            probe=recipe.probe,
+            trust_remote_code=recipe.trust_remote_code,
+            on_event=on_event,
+        )
+    except ZooError as error:
+        failure = f"the model was not calibrated: {error.message}"
+        return msgspec.structs.replace(built, failures=(*built.failures, failure))
+    found = report.calibration
+    told = f"calibrated by {found.method}: zoo predict takes it up"
+    if found.before is not None and found.after is not None:
+        before, after = found.before, found.after
+        told += (
+            f"; ECE {before.ece:.3f} -> {after.ece:.3f}, NLL {before.nll:.3f} -> {after.nll:.3f}, "
+            f"Brier {before.brier:.3f} -> {after.brier:.3f}"
+        )
+    notes = (*built.notes, f"{told}.", *report.warnings)
+    return msgspec.structs.replace(built, notes=notes)
+
+
+def _from_here(recipe: Recipe, data: str) -> str:
+    """Name data of a recipe, which may have been written in another working directory."""
+    path = Path(recipe.folder) / data
+    return str(path) if data and path.exists() else data
 
 
 def _summary(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from zoo.building import amalgamation
+from zoo.building import journey
 from zoo.building.account import consequences
-from zoo.building.amalgamation import resume
+from zoo.building.journey import resume
 from zoo.building.manifest import Manifest
 from zoo.building.place import start
 from zoo.building.recipe import Recipe, TeacherChoice
@@ -61,7 +60,7 @@ def test_a_model_that_cannot_be_exported_is_a_model_all_the_same(halfway, told, 
     def refuse(*_, **__):
         raise CheckpointError("out: no such operator")
 
-    monkeypatch.setattr(amalgamation, "add_onnx", refuse)
+    monkeypatch.setattr(journey, "add_onnx", refuse)
     place = halfway(Recipe(teachers=RECIPE.teachers, onnx=True))
     built = resume(place, Settings(), told)
     assert built.failures == ("onnx/ was not written: out: no such operator",)
@@ -80,9 +79,9 @@ def test_the_data_of_a_recipe_is_found_from_elsewhere(tmp_path, monkeypatch):
     (tmp_path / "photos").mkdir()
     monkeypatch.chdir("/")
     recipe = Recipe(data="photos", folder=str(tmp_path))
-    assert amalgamation._from_here(recipe) == str(tmp_path / "photos")
-    assert amalgamation._from_here(Recipe(data="org/data", folder="/")) == "org/data"
-    assert amalgamation._from_here(Recipe(folder=str(Path("/")))) == ""
+    assert journey._from_here(recipe, recipe.data) == str(tmp_path / "photos")
+    assert journey._from_here(Recipe(folder="/"), "org/data") == "org/data"
+    assert journey._from_here(Recipe(folder="/"), "") == ""
 
 
 @pytest.mark.parametrize(
