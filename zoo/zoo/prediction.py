@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from zoo.calibrating.applying import CalibratedWork
     from zoo.catalogue import Catalogue
     from zoo.probes.unlabelled import Inputs
     from zoo.settings import Settings
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
     Array: TypeAlias = npt.NDArray[Any]
 
 _LOGITS = "logits"
+#: What ``zoo calibrate`` writes beside the weights.
+CALIBRATION = "calibration.json"
 #: Inputs that are decoded at a time.
 _READ = 64
 
@@ -72,7 +77,9 @@ class Predictions(msgspec.Struct, frozen=True, kw_only=True):
             is on its own) or ``regression`` (values).
         labels: every name, in the order of the head.
         device: where it ran.
-        notes: what was understood of the data.
+        notes: what was understood of the data, and how the probabilities were made.
+        warnings: what a person should know, one sentence each.
+        calibrated: name of the calibrator behind the probabilities; empty for the model's own.
     """
 
     model: str
@@ -84,6 +91,8 @@ class Predictions(msgspec.Struct, frozen=True, kw_only=True):
     predictions: tuple[Prediction, ...]
     failures: tuple[Unpredicted, ...] = ()
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    calibrated: str = ""
     seconds: float = 0.0
     schema_version: int = 1
 
@@ -98,6 +107,7 @@ def predict(
     batch: int = 0,
     probe: ProbeOptions | None = None,
     modality: str | None = None,
+    calibration: bool = True,
     trust_remote_code: Sequence[str] = (),
     on_event: Listener = ignore,
     on_prediction: Callable[[Prediction], None] | None = None,
@@ -113,6 +123,7 @@ def predict(
         batch: inputs of one forward pass; 0 takes what is comfortable.
         probe: how to read the data; guessed where it does not say.
         modality: what the model reads, where its entry does not say.
+        calibration: use the one that ``zoo calibrate`` left in the model's folder.
         trust_remote_code: references that may run their own code.
         on_event: is told what happens.
         on_prediction: is told each prediction as soon as there is one.
@@ -132,13 +143,18 @@ def predict(
     spec = choose_runtime(entry, wanted, settings, catalogue)
     inputs = read_inputs(data, wanted, probe, model=entry.ref)
     checkpoint = source.fetch(candidate)
-    runtime: Runtime = catalogue.create("runtime", spec.name)
-    with opened(
-        checkpoint, spec, runtime, modality=inputs.modality, settings=settings, on_event=on_event
-    ) as (backbone, device):
-        work = _Work(checkpoint, spec, runtime, backbone, batch)
-        found: list[Prediction] = []
-        failures: list[Unpredicted] = []
+    found: list[Prediction] = []
+    failures: list[Unpredicted] = []
+    with _asking(
+        checkpoint,
+        spec,
+        inputs,
+        settings=settings,
+        catalogue=catalogue,
+        batch=batch,
+        calibration=calibration,
+        on_event=on_event,
+    ) as (work, warnings):
         for each in work.run(inputs, top, on_event):
             if isinstance(each, Unpredicted):
                 failures.append(each)
@@ -152,15 +168,45 @@ def predict(
     return Predictions(
         model=entry.ref,
         data=data,
-        runtime=spec.name,
-        device=device,
+        runtime=work.runtime,
+        device=work.device,
         kind=work.head.kind,
         labels=work.head.labels,
         predictions=tuple(found),
         failures=tuple(failures),
-        notes=inputs.notes,
+        notes=(*inputs.notes, *work.notes),
+        warnings=warnings,
+        calibrated=work.calibrated,
         seconds=time.monotonic() - started,
     )
+
+
+@contextmanager
+def _asking(
+    checkpoint: Checkpoint,
+    spec: RuntimeSpec,
+    inputs: Inputs,
+    *,
+    settings: Settings,
+    catalogue: Catalogue,
+    batch: int,
+    calibration: bool,
+    on_event: Listener,
+) -> Iterator[tuple[_Work | CalibratedWork, tuple[str, ...]]]:
+    """Open a checkpoint: with its calibration, or say why that one is not used."""
+    warnings: tuple[str, ...] = ()
+    if calibration and (Path(checkpoint.folder) / CALIBRATION).exists():
+        from zoo.calibrating.applying import CalibratedWork, usable
+
+        kept, warnings = usable(checkpoint, inputs.modality, settings, catalogue)
+        if kept is not None:
+            yield CalibratedWork(checkpoint, kept, inputs.modality, settings, batch), warnings
+            return
+    runtime: Runtime = catalogue.create("runtime", spec.name)
+    with opened(
+        checkpoint, spec, runtime, modality=inputs.modality, settings=settings, on_event=on_event
+    ) as (backbone, device):
+        yield _Work(checkpoint, spec, runtime, (backbone, device), batch), warnings
 
 
 class _Work:
@@ -170,20 +216,25 @@ class _Work:
         CheckpointError: it has no head.
     """
 
+    notes: tuple[str, ...] = ()
+    calibrated = ""
+
     def __init__(
         self,
         checkpoint: Checkpoint,
         spec: RuntimeSpec,
         runtime: Runtime,
-        backbone: Backbone,
+        opened_on: tuple[Backbone, str],
         batch: int,
     ) -> None:
+        backbone, self.device = opened_on
         head = backbone.head if isinstance(backbone, HasHead) else None
         if head is None or _LOGITS not in {tap.name for tap in backbone.taps}:
             raise headless(checkpoint.model)
         self.head: Head = head
+        self.runtime = spec.name
         self._checkpoint, self._spec = checkpoint, spec
-        self._runtime, self._backbone = runtime, backbone
+        self._opens, self._backbone = runtime, backbone
         self._batch, self._budget = batch, backbone.budget
 
     def run(
@@ -216,7 +267,7 @@ class _Work:
         good = [row for row in rows if not isinstance(row, InputError)]
         with guarded(self._spec, "prepare the inputs of", self._model):
             try:
-                arrays = iter(self._runtime.prepare(self._checkpoint, good))
+                arrays = iter(self._opens.prepare(self._checkpoint, good))
                 return [row if isinstance(row, InputError) else next(arrays) for row in rows]
             except InputError:
                 return [self._one(row) for row in rows]
@@ -225,7 +276,7 @@ class _Work:
         if isinstance(row, InputError):
             return row
         try:
-            return self._runtime.prepare(self._checkpoint, [row])[0]
+            return self._opens.prepare(self._checkpoint, [row])[0]
         except InputError as error:
             return error
 
@@ -253,20 +304,23 @@ class _Work:
         return found
 
     def _judged(self, name: str, logits: Array, top: int) -> Prediction | Unpredicted:
-        if not np.isfinite(logits).all():
-            return Unpredicted(
-                input=name, error=f"{self._model} gives no finite numbers for {name}."
-            )
-        if self.head.kind == "regression":
+        if self.head.kind == "regression" and np.isfinite(logits).all():
             pairs = zip(self.head.labels, logits.tolist(), strict=True)
             guesses = tuple(Guess(label=label, value=value) for label, value in pairs)
             return Prediction(input=name, guesses=guesses)
-        shares = probabilities(logits, self.head.kind)
-        best = np.argsort(-shares, kind="stable")[:top]
-        guesses = tuple(
-            Guess(label=self.head.labels[row], probability=float(shares[row])) for row in best
-        )
-        return Prediction(input=name, guesses=guesses)
+        shares = probabilities(logits, self.head.kind) if np.isfinite(logits).all() else logits
+        return most_probable(name, shares, self.head.labels, top, model=self._model)
+
+
+def most_probable(
+    name: str, shares: Array, labels: Sequence[str], top: int, *, model: str
+) -> Prediction | Unpredicted:
+    """Name the labels with the largest of (C,) probabilities; none where they are not finite."""
+    if not np.isfinite(shares).all():
+        return Unpredicted(input=name, error=f"{model} gives no finite numbers for {name}.")
+    best = np.argsort(-shares, kind="stable")[:top]
+    guesses = tuple(Guess(label=labels[row], probability=float(shares[row])) for row in best)
+    return Prediction(input=name, guesses=guesses)
 
 
 def probabilities(logits: Array, kind: str) -> Array:

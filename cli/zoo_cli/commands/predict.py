@@ -55,6 +55,13 @@ _SHOWN = 10
     variable="ZOO_BATCH",
     help="Inputs of one forward pass.",
 )
+@options.option(
+    "--no-calibration",
+    is_flag=True,
+    default_shown="off",
+    variable="ZOO_NO_CALIBRATION",
+    help="The model's own probabilities, whatever `zoo calibrate` left in its folder.",
+)
 @input_options
 @options.modality
 @options.registry
@@ -62,7 +69,9 @@ _SHOWN = 10
 @options.device
 @options.precision
 @options.runtime
-def predict(context: Context, *, model: str, data: str, top: int, **question: Any) -> int:
+def predict(
+    context: Context, *, model: str, data: str, top: int, no_calibration: bool, **question: Any
+) -> int:
     """Label data with a model's own head.
 
     MODEL is any checkpoint with a trained head, or a folder that `zoo export` wrote, which needs no
@@ -85,6 +94,7 @@ def predict(context: Context, *, model: str, data: str, top: int, **question: An
             context.settings,
             context.catalogue,
             top=top,
+            calibration=not no_calibration,
             on_event=listener,
             on_prediction=tell if streamed else None,
             **question,
@@ -124,6 +134,8 @@ def _conclude(context: Context, found: Predictions) -> None:
     output = context.output
     for note in found.notes:
         output.note(note)
+    for warning in found.warnings:
+        output.warn(warning)
     for failure in found.failures[:_SHOWN]:
         named = "" if failure.input in failure.error else f"{failure.input}: "
         output.warn(f"{named}{failure.error}")
