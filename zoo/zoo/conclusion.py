@@ -41,6 +41,7 @@ class Conclusion:
     def __init__(self, prepared: Prepared, catalogue: Catalogue) -> None:
         self._plan, self._probe = prepared.plan, prepared.probe
         self._seed = prepared.request.probe.seed
+        self._pretext = prepared.request.pretext
         self._catalogue = catalogue
         self._entries = {each.candidate.model: each.candidate.entry for each in self._plan.models}
 
@@ -88,7 +89,11 @@ class Conclusion:
                 runtimes={name: each.runtime for name, each in measured.results.items()},
                 precision=self._precision(measured.results),
             ),
-            warnings=(*self._cut_short(measured.rounds), *ranked.warnings),
+            warnings=(
+                *self._surrogate(),
+                *self._cut_short(measured.rounds),
+                *ranked.warnings,
+            ),
             agreement=ranked.agreement,
             prior_agreement=ranked.prior_agreement,
         )
@@ -122,6 +127,13 @@ class Conclusion:
     def _summary(self, rounds: int) -> ProbeSummary:
         samples = self._plan.rounds[rounds - 1] if rounds else self._probe.samples
         return msgspec.structs.replace(self._plan.probe, samples=samples)
+
+    def _surrogate(self) -> tuple[str, ...]:
+        if not self._pretext:
+            return ()
+        from zoo.probes.surrogate import warning
+
+        return (warning(self._pretext),)
 
     def _cut_short(self, rounds: int) -> tuple[str, ...]:
         if not rounds or rounds == len(self._plan.rounds):

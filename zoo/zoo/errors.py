@@ -57,6 +57,10 @@ class UnknownNameError(InputError):
     """A name that nothing answers to."""
 
 
+class UnlabelledError(InputError):
+    """Data that would do if it had labels."""
+
+
 class RegistryError(InputError):
     """A registry file that does not say what it should."""
 

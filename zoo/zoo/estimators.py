@@ -30,6 +30,8 @@ def choose_estimators(
     names = expand_names(request.estimators, every, probe.task)
     named = {name: catalogue.spec("estimator", name) for name in names}
     for name, options in request.options.items():
+        if name == request.pretext:  # the data was made with them
+            continue
         encoder = name not in every and name in catalogue.specs("label_encoder")
         catalogue.create("label_encoder" if encoder else "estimator", name, options)
     for name, spec in named.items():

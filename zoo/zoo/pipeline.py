@@ -17,7 +17,7 @@ import msgspec
 from zoo.conclusion import Conclusion
 from zoo.engine.devices import check_device, choose_devices
 from zoo.engine.machine import may_have_gpu, usable_cores
-from zoo.errors import InputError
+from zoo.errors import InputError, UnlabelledError, ZooError
 from zoo.events import Event, Listener, ignore
 from zoo.measurement import Measurement, estimator_jobs
 from zoo.plan import make_plan
@@ -51,7 +51,7 @@ def prepare(request: Request, settings: Settings, catalogue: Catalogue) -> Prepa
     """
     _check_device(settings.device)
     _check_precision(settings.precision)
-    probe = load(_located(request), request.probe, catalogue)
+    probe = _read(request, catalogue)
     if probe.modality == "features":
         raise InputError(
             f"{request.data} holds features that somebody extracted, not images or texts.",
@@ -60,6 +60,41 @@ def prepare(request: Request, settings: Settings, catalogue: Catalogue) -> Prepa
     cores = settings.jobs or usable_cores()
     plan = make_plan(request, summary(probe), settings, catalogue, cores)
     return Prepared(request=request, probe=probe, plan=plan)
+
+
+def _read(request: Request, catalogue: Catalogue) -> Probe:
+    """Read the data, labelled or not.
+
+    Raises:
+        InputError: what is wrong with it.
+    """
+    data, name = _located(request), request.pretext
+    if name:
+        from zoo.probes import surrogate
+
+        settings = request.options.get(name, {})
+        return surrogate.load(data, request.probe, catalogue, name=name, settings=settings)
+    try:
+        return load(data, request.probe, catalogue)
+    except UnlabelledError as error:
+        raise UnlabelledError(
+            error.message, _or_pretext(error.hint, data, request, catalogue)
+        ) from error
+
+
+def _or_pretext(hint: str, data: str, request: Request, catalogue: Catalogue) -> str:
+    """Point to the tasks that can be made of this data without its labels."""
+    from zoo.probes.unlabelled import load_inputs
+
+    try:
+        modality = load_inputs(data, request.probe).modality
+    except ZooError:
+        return hint
+    specs = catalogue.specs("pretext").items()
+    names = [name for name, spec in specs if modality in spec.modalities]
+    if not names:
+        return hint
+    return f"{hint} Without any labels: --pretext {' | '.join(names)}".lstrip()
 
 
 def _check_device(text: str) -> None:

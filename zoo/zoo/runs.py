@@ -40,6 +40,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         trust_remote_code: references that may run their own code.
         label_encoders: names, or references of text checkpoints; empty takes the default ones.
         reference: the model that estimators compare with; empty for none.
+        pretext: makes labels of its own, where the data has none; empty where it has.
     """
 
     data: str
@@ -58,6 +59,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     trust_remote_code: tuple[str, ...] = ()
     label_encoders: tuple[str, ...] = ()
     reference: str = ""
+    pretext: str = ""
 
 
 class RunInfo(msgspec.Struct, frozen=True, kw_only=True):

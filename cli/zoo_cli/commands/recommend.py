@@ -31,7 +31,7 @@ _QUESTION = frozenset(
     ("registry", "models", "estimators", "assignments", "task", "label", "text", "image", "split")
 ) | frozenset(
     ("probe_size", "seed", "layers", "max_size", "licenses", "budget", "trust_remote_code")
-) | {"permutations", "folds", "label_encoders", "reference"}  # fmt: skip
+) | {"permutations", "folds", "label_encoders", "reference", "pretext"}  # fmt: skip
 
 
 @zoo_command(
@@ -44,6 +44,7 @@ _QUESTION = frozenset(
         "zoo recommend photos/ -e rsa -e dds --reference hub:org/trained",
         "zoo recommend photos/ -m org/name -m ./my-checkpoint --layers all",
         "zoo recommend photos/ --truth finetuned.csv",
+        "zoo recommend unlabelled/ --pretext exemplar",
         "zoo recommend --resume a1f3",
     ),
 )
@@ -56,6 +57,14 @@ _QUESTION = frozenset(
 @options.label_encoder
 @options.reference_model
 @data_options
+@options.option(
+    "--pretext",
+    metavar="NAME",
+    default="",
+    default_shown="labels are read",
+    variable="ZOO_PRETEXT",
+    help="Images without labels: rank by a task made of them, such as exemplar.",
+)
 @options.option(
     "--layers",
     type=click.Choice(("last", "all")),

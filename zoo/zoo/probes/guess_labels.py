@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zoo.errors import InputError
+from zoo.errors import InputError, UnlabelledError
 from zoo.probes import features
 from zoo.probes.columns import FEW
 from zoo.probes.label_texts import is_textual
@@ -75,7 +75,7 @@ def label_by_content(
     free = _others(columns, taken, texts=True)
     if free and not texts:
         hint += f"; --task text takes each text of {free[0]!r} as a label of its own"
-    raise InputError(
+    raise UnlabelledError(
         f"no column of {columns.source!r} looks like labels; its columns are "
         f"{listed(columns.names)}.",
         f"{hint}.",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zoo.errors import InputError
+from zoo.errors import InputError, UnlabelledError
 from zoo.probes import files
 from zoo.probes.build import build
 from zoo.probes.rows import Origin, TableRows
@@ -135,13 +135,13 @@ def _too_few(
         tables = sorted(name for name in names if files.kind_of(Path(name)))
         hint = f"Are the labels in {folder / tables[0]}? Name that file." if tables else _LAYOUT
         hint = f"Or did you mean {inner}?" if len(_folders(inner)) > 1 else hint
-        return InputError(
+        return UnlabelledError(
             f"all images of {where!r} are in one sub-folder, {filled[0]!r}; ranking needs two or "
             "more classes.",
             hint,
         )
     if loose:
-        return InputError(
+        return UnlabelledError(
             f"{where!r} holds {count(len(loose), 'image')} but no class sub-folders, and no "
             "metadata.csv says their labels.",
             f"{_LAYOUT} Or a metadata.csv with the columns file_name,label.",
