@@ -12,8 +12,18 @@ from typing import TYPE_CHECKING, Any
 from zoo.catalogue import KINDS, Kind, build, options_of
 from zoo.host import PLUGIN_ERRORS, InstalledPlugin, PluginHost
 from zoo.testing.promises import described
-from zoo.types import protocols, runtimes
-from zoo.types.specs import AmalgamatorSpec, EstimatorSpec, RuntimeSpec, Spec
+from zoo.types import distilling, protocols, runtimes
+from zoo.types.specs import (
+    AmalgamatorSpec,
+    AugmenterSpec,
+    CalibratorSpec,
+    DistillerSpec,
+    EstimatorSpec,
+    PretextSpec,
+    RegulariserSpec,
+    RuntimeSpec,
+    Spec,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +39,19 @@ _PROTOCOLS = {
     "probe": protocols.ProbeLoader,
     "estimator": protocols.Estimator,
     "label_encoder": protocols.LabelEncoder,
+    "regulariser": distilling.Regulariser,
+    "augmenter": distilling.Augmenter,
+    "pretext": distilling.Pretext,
+    "calibrator": distilling.Calibrator,
+}
+#: What runs the object of a spec; imported when it is asked for, as it imports torch.
+_CHECKS: dict[type[Spec], str] = {
+    AmalgamatorSpec: "zoo.testing.amalgamators:check_amalgamator",
+    DistillerSpec: "zoo.testing.distillers:check_distiller",
+    RegulariserSpec: "zoo.testing.students:check_regulariser",
+    AugmenterSpec: "zoo.testing.students:check_augmenter",
+    PretextSpec: "zoo.testing.students:check_pretext",
+    CalibratorSpec: "zoo.testing.calibrators:check_calibrator",
 }
 _PROBE = """
 import importlib, json, sys
@@ -101,14 +124,15 @@ def _broken_promises(plugin: str, kind: Kind, spec: Spec) -> Iterator[Finding]:
 
 
 def _tried(spec: Spec) -> list[str]:
-    if isinstance(spec, AmalgamatorSpec):
-        from zoo.testing.amalgamators import check_amalgamator
-
-        return check_amalgamator(spec)
     if isinstance(spec, RuntimeSpec):
         from zoo.testing.runtimes import check_trains
 
         return check_trains(build(spec), spec.name)
+    for kind, check in _CHECKS.items():
+        if isinstance(spec, kind):
+            module, _, name = check.partition(":")
+            found: list[str] = getattr(importlib.import_module(module), name)(spec)
+            return found
     return []
 
 
@@ -152,7 +176,11 @@ def _methods(kind: Kind, spec: Spec) -> list[str]:
         protocol = _PROTOCOLS[kind.noun]
     else:
         return []
-    return [name for name in vars(protocol) if not name.startswith("_")]
+    return [
+        name
+        for name, member in vars(protocol).items()
+        if not name.startswith("_") and callable(member)
+    ]
 
 
 def _command(plugin: str, name: str, target: object) -> Finding:

@@ -35,7 +35,13 @@ TABLE = {
     "amalgamate": Entry(
         f"{_COMMANDS}.amalgamate:amalgamate", "Make one student of several teachers.", _BUILD
     ),
+    "distill": Entry(
+        f"{_COMMANDS}.distill:distill", "Move what teachers know into a student.", _BUILD
+    ),
     "resume": Entry(f"{_COMMANDS}.resume:resume", "Go on with an interrupted model.", _BUILD),
+    "calibrate": Entry(
+        f"{_COMMANDS}.calibrate:calibrate", "Make the probabilities of a model honest.", _BUILD
+    ),
     "predict": Entry(f"{_COMMANDS}.predict:predict", "Label data with a model's own head.", _USE),
     "export": Entry(f"{_COMMANDS}.export:export", "Write a model that runs without PyTorch.", _USE),
     "taps": Entry(f"{_COMMANDS}.taps:taps", "Name the points of a model to read.", _USE),

@@ -4,53 +4,54 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 import click
 
-from zoo.errors import InputError
 from zoo_cli import options
 from zoo_cli.data_options import input_options
-from zoo_cli.values import expand_lists, literal
+from zoo_cli.method_names import completing
+from zoo_cli.recipe_flags import parse_options, parse_weights, typed_flags
+from zoo_cli.values import expand_lists
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from zoo.types.protocols import ProbeOptions
     from zoo_cli.context import Context
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
+Command = Literal["amalgamate", "distill"]
 PRESETS = ("paper", "balanced", "quick")
 _TARGETS = ("concat", "per_teacher", "standardised", "gated", "union")
 
 
-def parse_options(
-    ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
-) -> dict[str, Any]:
-    """Turn ``option=value`` into ``{option: value}``; the method's name may stand before it."""
-    return dict(_pairs(ctx, param, values, "--set width=64"))
+def _method(metavar: str, text: str, *kinds: str) -> Callable[[F], F]:
+    return options.option(
+        "--method",
+        metavar=metavar,
+        default=None,
+        default_shown="auto",
+        variable="ZOO_METHOD",
+        shell_complete=completing(*kinds),
+        help=text,
+    )
 
 
-def parse_weights(
-    ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
-) -> dict[str, Any]:
-    """Turn ``loss=number`` into ``{loss: number}``."""
-    return dict(_pairs(ctx, param, values, "--weight soft=1"))
+def _set(metavar: str, text: str) -> Callable[[F], F]:
+    return options.option(
+        "--set",
+        metavar=metavar,
+        multiple=True,
+        callback=parse_options,
+        default_shown="the method's own",
+        variable="ZOO_METHOD_OPTIONS",
+        help=text,
+    )
 
 
-def _pairs(
-    ctx: click.Context, param: click.Parameter, values: tuple[str, ...], example: str
-) -> Iterator[tuple[str, Any]]:
-    for text in expand_lists(ctx, param, values):
-        name, equals, value = text.partition("=")
-        if not (equals and name.strip() and value.strip()):
-            form = param.metavar or "NAME=VALUE"
-            raise InputError(f"{param.opts[0]} {text!r} is not of the form {form}.", example)
-        yield name.strip(), literal(value.strip())
-
-
-_WHAT = (
+_NETWORKS = (
     options.option(
         "--teacher",
         metavar="[NAME=]MODEL",
@@ -74,7 +75,7 @@ _WHAT = (
         default=None,
         default_shown="none",
         variable="ZOO_DATA",
-        help="Images or texts without labels: as for `zoo predict`.",
+        help="Images or texts, which need no labels: as for `zoo predict`.",
     ),
     options.option(
         "--eval",
@@ -84,14 +85,8 @@ _WHAT = (
         variable="ZOO_EVAL",
         help="Labelled data to judge by; nothing is learned from it.",
     ),
-    options.option(
-        "--method",
-        metavar="NAME",
-        default=None,
-        default_shown="auto",
-        variable="ZOO_METHOD",
-        help="See `zoo plugins list --hook zoo_amalgamators`; auto takes what fits, and says why.",
-    ),
+)
+_PRESETS = (
     options.option(
         "--preset",
         type=click.Choice(PRESETS),
@@ -109,15 +104,14 @@ _WHAT = (
         variable="ZOO_CONFIG",
         help="A recipe: keys are the names of these options; options win.",
     ),
-    options.option(
-        "--set",
-        metavar="OPTION=VALUE",
-        multiple=True,
-        callback=parse_options,
-        default_shown="the method's own",
-        variable="ZOO_METHOD_OPTIONS",
-        help="One option of the method, see `zoo plugins show NAME`. Repeat it.",
+)
+_AMALGAMATOR = (
+    _method(
+        "NAME",
+        "See `zoo plugins list --hook zoo_amalgamators`; auto takes what fits, and says why.",
+        "amalgamator",
     ),
+    _set("OPTION=VALUE", "One option of the method, see `zoo plugins show NAME`. Repeat it."),
     options.option(
         "--base",
         metavar="MODEL",
@@ -126,8 +120,6 @@ _WHAT = (
         variable="ZOO_BASE",
         help="What all teachers were fine-tuned from, for methods that merge weights.",
     ),
-)
-_LABELS = (
     options.option(
         "--targets",
         type=click.Choice(_TARGETS),
@@ -135,15 +127,6 @@ _LABELS = (
         default_shown="standardised",
         variable="ZOO_TARGETS",
         help="How the teachers' logits are put together.",
-    ),
-    options.option(
-        "--temperature",
-        metavar="T",
-        type=click.FloatRange(min=0, min_open=True),
-        default=None,
-        default_shown="1",
-        variable="ZOO_TEMPERATURE",
-        help="Of the soft targets.",
     ),
     options.option(
         "--labels",
@@ -170,6 +153,44 @@ _LABELS = (
         variable="ZOO_WRITE_LABEL_MAP",
         help="Write a label map to edit, and stop.",
     ),
+)
+_METHODS = (
+    _method(
+        "NAME[:WEIGHT],...",
+        "Methods that add up, such as kd,rkd,hkd:3; see `zoo plugins list --hook zoo_distillers`.",
+    ),
+    _set(
+        "METHOD.OPTION=VALUE",
+        "One option of one method, see `zoo plugins show NAME`; one method alone needs no name.",
+    ),
+    options.option(
+        "--labels",
+        "labelled",
+        is_flag=True,
+        default_shown="off",
+        variable="ZOO_LEARN_LABELS",
+        help="Learn the labels of DATA, too.",
+    ),
+    options.option(
+        "--calibrate",
+        metavar="NAME",
+        default=None,
+        default_shown="none",
+        variable="ZOO_CALIBRATE",
+        shell_complete=completing("calibrator"),
+        help="Make the probabilities honest: see `zoo plugins list --hook zoo_calibrators`.",
+    ),
+)
+_TARGET = (
+    options.option(
+        "--temperature",
+        metavar="T",
+        type=click.FloatRange(min=0, min_open=True),
+        default=None,
+        default_shown="amalgamate: 1; distill: 4",
+        variable="ZOO_TEMPERATURE",
+        help="Of the soft targets.",
+    ),
     options.option(
         "--keep",
         metavar="LABEL|FILE",
@@ -184,10 +205,10 @@ _LABELS = (
         multiple=True,
         default_shown="guessed",
         variable="ZOO_LABEL",
-        help="The column of labels in --eval.",
+        help="The column of labels, where data has some.",
     ),
 )
-_HOW = (
+_TRAINING = (
     options.option(
         "--weight",
         metavar="LOSS=NUMBER",
@@ -271,57 +292,50 @@ _HOW = (
         help="Add the exported graph, compared with the model.",
     ),
 )
+_JOB = (
+    click.option(
+        "-o",
+        "--output",
+        "folder",
+        metavar="DIR",
+        envvar="ZOO_OUTPUT",
+        show_envvar=True,
+        help="The folder to write: new or empty.",
+    ),
+    options.registry,
+    options.trust_remote_code,
+    options.device,
+    options.runtime,
+    options.precision,
+    options.seed,
+    options.dry_run,
+    options.yes,
+)
+_OWN = {"amalgamate": _AMALGAMATOR, "distill": _METHODS}
+
+#: What the commands take themselves; the rest is what a recipe is made of.
+_NOT_FLAGS = frozenset(("config", "folder", "write_label_map", "dry_run", "yes"))
 
 
-#: What the recipe is made of; the rest of the options is the command's own.
-_FLAGS = frozenset(
-    ("teacher", "student", "data", "eval", "method", "preset", "set", "base", "targets", "keep")
-) | frozenset(
-    ("temperature", "labels", "label_map", "label", "weight", "epochs", "batch", "learning_rate")
-) | {"samples", "views", "initial", "cache", "no_compare", "onnx", "trust_remote_code"}  # fmt: skip
+def recipe_options(command: Command) -> Callable[[F], F]:
+    """Add every option of a command that makes a model; it gets what was typed as ``flags``."""
 
+    def decorate(function: F) -> F:
+        @functools.wraps(function)
+        def run(context: Context, *, probe: ProbeOptions, **parameters: Any) -> Any:
+            flags = {
+                name: parameters.pop(name) for name in list(parameters) if name not in _NOT_FLAGS
+            }
+            flags |= {"text": probe.text, "image": probe.image, "split": probe.split}
+            for name in ("seed", "precision"):
+                if context.resolved.origins[name] != "default":
+                    flags[name] = getattr(context.settings, name)
+            return function(context, flags=typed_flags(command, flags), **parameters)
 
-def recipe_options(function: F) -> F:
-    """Add the options of a recipe; the command gets what was typed as one ``flags``."""
+        decorated: Any = functools.reduce(lambda made, option: option(made), reversed(_JOB), run)
+        decorated = input_options(decorated)
+        for option in reversed((*_NETWORKS, *_OWN[command], *_PRESETS, *_TARGET, *_TRAINING)):
+            decorated = option(decorated)
+        return cast("F", decorated)
 
-    @functools.wraps(function)
-    def run(context: Context, *, probe: ProbeOptions, **parameters: Any) -> Any:
-        flags = {name: parameters.pop(name) for name in list(parameters) if name in _FLAGS}
-        flags |= {"text": probe.text, "image": probe.image, "split": probe.split}
-        for name in ("seed", "precision"):
-            if context.resolved.origins[name] != "default":
-                flags[name] = getattr(context.settings, name)
-        return function(context, flags=_typed(flags), **parameters)
-
-    decorated: Any = input_options(run)
-    for option in reversed((*_WHAT, *_LABELS, *_HOW)):
-        decorated = option(decorated)
-    return cast("F", decorated)
-
-
-def _typed(flags: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what was not typed, and merge two spellings of one thing."""
-    found = {name: value for name, value in flags.items() if value not in (None, (), {})}
-    if "labels" in found and "label_map" in found:
-        raise click.UsageError("--labels and --label-map say the same thing; give one of them.")
-    if found.pop("no_compare", False):
-        found["compare"] = False
-    if not found.get("onnx"):
-        found.pop("onnx", None)
-    if "set" in found:
-        found["set"] = _own_options(found["set"], found.get("method"))
-    return found
-
-
-def _own_options(options_: dict[str, Any], method: str | None) -> dict[str, Any]:
-    """Take the name of the method off its options."""
-    found = {}
-    for name, value in options_.items():
-        owner, _, option = name.rpartition(".")
-        if owner and method and owner != method:
-            raise InputError(
-                f"--set {name} is an option of {owner}, and the method is {method}.",
-                f"zoo plugins show {method}",
-            )
-        found[option] = value
-    return found
+    return decorate

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_h
 
 from zoo.catalogue import options_of
 from zoo.host import PLUGIN_ERRORS
+from zoo_cli.spec_words import WORDED, rows_in_words
 
 if TYPE_CHECKING:
     from zoo.catalogue import Provided
@@ -19,13 +20,6 @@ if TYPE_CHECKING:
 
 _SHARED = frozenset(("name", "target", "summary", "reference"))
 _UNSAID = frozenset(("kind", "name", "summary", "options", "error", "distribution", "version"))
-#: Facts that one line, ``needs``, says in words.
-_NEEDS = frozenset(("soft", "features", "smallest_batch", "advised_batch", "needs_base"))
-_WAYS = {
-    "training": "a student is trained, on data without labels",
-    "merging": "weights are combined; nothing is trained and no data is read",
-    "ensemble": "the teachers are asked together; there is no student",
-}
 _WIDTH = 96
 
 
@@ -81,39 +75,25 @@ def card(described: dict[str, Any]) -> str:
 
 
 def _rows(described: dict[str, Any]) -> list[tuple[str, Any]]:
-    amalgamates = described["kind"] == "amalgamator"
-    rows: list[tuple[str, Any]] = []
-    for key, value in described.items():
-        if key in _UNSAID or value in ("", ()) or (amalgamates and key in _NEEDS):
-            continue
-        if key == "way":
-            rows += [("way", f"{value}: {_WAYS[value]}" if value in _WAYS else value)]
-            rows += [("needs", needs)] if (needs := _needs(described)) else []
-        else:
-            rows.append((key.replace("_", " "), _said(value)))
+    worded = WORDED.get(described["kind"], ())
+    rows = [row for row in rows_in_words(described) if row[1]]
+    rows += [
+        (key.replace("_", " "), _said(value))
+        for key, value in described.items()
+        if key not in (*_UNSAID, *worded) and value not in ("", (), {})
+    ]
     rows.append(("from", f"{described['distribution']} {described['version']}"))
     return [*rows, *([("error", described["error"])] if described["error"] else [])]
 
 
-def _needs(described: dict[str, Any]) -> str:
-    """Say what an amalgamator cannot do without."""
-    if described["way"] == "merging":
-        base = ["the checkpoint that they were made from (--base)"] * bool(
-            described.get("needs_base")
-        )
-        return "; ".join(["checkpoints of one architecture", *base])
-    parts = ["teachers with trained heads"] * (described["soft"] or described["way"] == "ensemble")
-    parts += ["the features of every network"] * described["features"]
-    smallest, advised = described["smallest_batch"], described["advised_batch"]
-    if advised > 1:
-        parts.append(f"{smallest} samples a batch, {advised} or more advised")
-    return "; ".join(parts)
-
-
-def _said(value: Any) -> Any:
+def _said(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return ", ".join(map(str, value)) if isinstance(value, tuple) else value
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={_typed(each)}" for name, each in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _typed(value: Any) -> str:

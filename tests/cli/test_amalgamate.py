@@ -75,7 +75,7 @@ def build(monkeypatch):
         notes=("cfl is 20.0 points above kd in joint accuracy.",),
     )
     journey.asked = asked
-    monkeypatch.setattr("zoo.building.amalgamation.amalgamate", journey)
+    monkeypatch.setattr("zoo.building.journey.build", journey)
     return journey
 
 

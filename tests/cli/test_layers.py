@@ -104,6 +104,7 @@ def test_csv_has_plain_numbers(layers):
     assert float(rows[0]["like_depara"]) < 1.3
 
 
+@pytest.mark.exhaustive
 def test_a_model_without_a_head_is_compared_with_its_usual_layer(layers):
     result = layers("./plain", "texts.csv", "--json", "--attribution", "none")
     assert result.code == 0, result.err
@@ -114,6 +115,7 @@ def test_a_model_without_a_head_is_compared_with_its_usual_layer(layers):
     assert "edges only" in similar["note"]
 
 
+@pytest.mark.exhaustive
 def test_another_model_may_be_the_reference_at_a_layer_of_choice(layers):
     arguments = ("./bert", "texts.csv", "--against", "./plain:block.2", "-e", "rsa", "-e", "depara")
     result = layers(*arguments, "--json")

@@ -44,6 +44,7 @@ def compare(zoo, place, monkeypatch):
 MODELS = ("./resnet", "./vit", "./convnext")
 
 
+@pytest.mark.exhaustive
 def test_all_names_every_estimator_that_compares(compare):
     result = compare("./resnet", "./vit", "--data", "photos", "-e", "all", "--json")
     assert result.code == 0, result.err

@@ -20,7 +20,7 @@ from importlib import import_module
 from zoo_cli.main import run
 
 WANTED = (
-    "zoo.building.amalgamation",
+    "zoo.building.journey",
     "zoo.building.preflight",
     "zoo.building.recipes",
     "zoo.training.combined",

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 from zoo.hookspecs import HOOK_API, hookimpl
 
 if TYPE_CHECKING:
-    from zoo.api import amalgamate, export, load_probe, predict, recommend, resume, score, taps
+    from zoo.api import calibrate, export, load_probe, predict, recommend, score, taps
     from zoo.catalogue import Catalogue
     from zoo.errors import InputError, NotApplicable, ZooError
     from zoo.evaluation import evaluate
     from zoo.host import PluginHost
+    from zoo.making import amalgamate, distill, resume
     from zoo.registry import Registry
     from zoo.settings import Settings
     from zoo.types import (
@@ -35,12 +36,11 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "zoo.api": (
-        "amalgamate",
+        "calibrate",
         "export",
         "load_probe",
         "predict",
         "recommend",
-        "resume",
         "score",
         "taps",
     ),
@@ -48,6 +48,7 @@ _HOMES = {
     "zoo.errors": ("InputError", "NotApplicable", "ZooError"),
     "zoo.evaluation": ("evaluate",),
     "zoo.host": ("PluginHost",),
+    "zoo.making": ("amalgamate", "distill", "resume"),
     "zoo.registry": ("Registry",),
     "zoo.settings": ("Settings",),
     "zoo.types": (
@@ -83,6 +84,8 @@ __all__ = [
     "SourceSpec",
     "ZooError",
     "amalgamate",
+    "calibrate",
+    "distill",
     "evaluate",
     "export",
     "hookimpl",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,16 +13,16 @@ from zoo.settings import Settings, resolve
 from zoo.types.protocols import ProbeOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
 
+    from zoo.calibrating.fitting import CalibrationReport
     from zoo.outlines import Outline
     from zoo.pipeline import Prepared
     from zoo.prediction import Predictions
     from zoo.runs import Run
     from zoo.scoring import Scored
-    from zoo.types.built import BuiltModel
     from zoo.types.probe import Probe, Task
     from zoo.types.ranking import Ranking
     from zoo.types.runtimes import ExportReport, Precision
@@ -40,6 +39,7 @@ def recommend(
     budget: float = 0.0,
     reference: str = "",
     label_encoders: Sequence[str] = (),
+    pretext: str = "",
     probe: ProbeOptions | None = None,
     settings: Settings | None = None,
     on_event: Listener = ignore,
@@ -51,11 +51,12 @@ def recommend(
         models: references to rank; empty takes the registry.
         registry: a registry file; empty follows the search order.
         estimators: names, or ``all``; empty takes the default ones.
-        options: estimator -> its options.
+        options: estimator -> its options; those of a pretext by its name, too.
         layers: score the penultimate layer only, or every layer.
         budget: seconds to race within, on growing samples; 0 measures every model on all of them.
         reference: a model that some estimators compare the others with.
         label_encoders: names, or references of text checkpoints; empty takes the default ones.
+        pretext: makes surrogate labels of images that have none; empty reads labels.
         probe: how to read the data; guessed where it does not say.
         settings: how to run; read from file and environment when absent.
         on_event: is told what happens while it happens, from any thread.
@@ -82,6 +83,7 @@ def recommend(
         budget=budget,
         reference=reference,
         label_encoders=tuple(label_encoders),
+        pretext=pretext,
         permutations=settings.permutations,
         folds=settings.folds,
     )
@@ -186,6 +188,7 @@ def predict(
     batch: int = 0,
     probe: ProbeOptions | None = None,
     modality: str | None = None,
+    calibration: bool = True,
     settings: Settings | None = None,
     on_event: Listener = ignore,
 ) -> Predictions:
@@ -198,6 +201,7 @@ def predict(
         batch: inputs of one forward pass; 0 takes what is comfortable.
         probe: how to read the data; guessed where it does not say.
         modality: what the model reads, where its entry does not say.
+        calibration: use the one that :func:`calibrate` left in the model's folder.
         settings: how to run; read from file and environment when absent.
         on_event: is told what happens while it happens.
 
@@ -217,8 +221,37 @@ def predict(
         batch=batch,
         probe=probe,
         modality=modality,
+        calibration=calibration,
         on_event=on_event,
     )
+
+
+def calibrate(
+    model: str | Path,
+    data: str | Path,
+    *,
+    evaluation: str | Path = "",
+    settings: Settings | None = None,
+    **how: Any,
+) -> CalibrationReport:
+    """Make the probabilities of a classifier in a folder honest; its weights stay as they are.
+
+    Args:
+        model: the folder.
+        data: images or texts without labels.
+        evaluation: labelled data: one half chooses, the other judges.
+        settings: how to run; read from file and environment when absent.
+        **how: as :func:`zoo.calibrating.fitting.calibrate` takes it: ``method``, ``options``,
+            ``samples``, ``batch``, ``probe``, ``modality`` and ``on_event``.
+
+    Raises:
+        InputError: folder, data, method, option or device cannot be used.
+        CheckpointError: the checkpoint cannot be used, or has no head.
+    """
+    from zoo.calibrating import calibrate as fit
+
+    settings = settings or resolve().settings
+    return fit(model, data, settings, open_catalogue(settings), evaluation=evaluation, **how)
 
 
 def taps(model: str, *, modality: str | None = None, settings: Settings | None = None) -> Outline:
@@ -237,95 +270,6 @@ def taps(model: str, *, modality: str | None = None, settings: Settings | None =
 
     settings = settings or resolve().settings
     return outline(model, settings, open_catalogue(settings), modality=modality)
-
-
-def amalgamate(
-    teachers: Mapping[str, str] | Sequence[str],
-    student: str | Path,
-    data: str | Path,
-    folder: str | Path,
-    *,
-    method: str = "auto",
-    preset: Literal["paper", "balanced", "quick"] | None = None,
-    evaluation: str | Path = "",
-    options: Mapping[str, Any] | None = None,
-    config: str | Path | None = None,
-    settings: Settings | None = None,
-    on_event: Listener = ignore,
-    **recipe: Any,
-) -> BuiltModel:
-    """Make one student of several teachers, from data without labels.
-
-    Args:
-        teachers: alias -> reference, folder or name of the registry; or a sequence of these.
-        student: what is trained; empty for methods that only merge weights.
-        data: images or texts without labels.
-        folder: new or empty; nothing is left in it unless there is something to resume.
-        method: name of an amalgamator; ``auto`` takes what fits.
-        preset: fills what nothing else says; ``balanced`` unless the file says another.
-        evaluation: labelled data to judge by.
-        options: of the method.
-        config: a ``run.yaml``, whole or a few keys; what is given here wins.
-        settings: how to run; read from file and environment when absent.
-        on_event: is told what happens while it happens.
-        **recipe: further keys of the recipe, such as ``epochs=5`` or ``label_map="union"``.
-
-    Returns:
-        The model with its metrics; or, where it was interrupted, as far as it came.
-
-    Raises:
-        Problems: everything that can be known to be wrong before a weight is fetched.
-        ZooError: what went wrong later.
-    """
-    from zoo.building.amalgamation import amalgamate as carry_out_recipe
-    from zoo.building.preflight import prepare
-    from zoo.building.recipes import assemble
-
-    settings = settings or resolve().settings
-    named = teachers
-    if isinstance(teachers, Mapping):
-        named = [f"{alias}={model}" for alias, model in teachers.items()]
-    flags = {
-        "teachers": list(named),
-        "student": str(student),
-        "data": str(data),
-        "method": "" if method == "auto" else method,
-        "preset": preset,
-        "evaluation": str(evaluation),
-        "options": dict(options or {}),
-    }
-    given = {name: value for name, value in flags.items() if value} | recipe
-    assembled = assemble(given, Path(config) if config else None)
-    catalogue = open_catalogue(settings)
-    prepared = prepare(
-        assembled.recipe,
-        settings,
-        catalogue,
-        place=Path(folder).expanduser(),
-        on_event=on_event,
-        free=assembled.free,
-    )
-    return carry_out_recipe(prepared, folder, settings, catalogue, on_event=on_event)
-
-
-def resume(
-    folder: str | Path, *, settings: Settings | None = None, on_event: Listener = ignore
-) -> BuiltModel:
-    """Go on with a model whose making was interrupted.
-
-    Args:
-        folder: as it was given to :func:`amalgamate`.
-        settings: how to run; read from file and environment when absent.
-        on_event: is told what happens while it happens.
-
-    Raises:
-        InputError: nothing was interrupted there, or what it is made of is not what it was.
-        ZooError: what went wrong.
-    """
-    from zoo.building.amalgamation import resume as go_on
-
-    settings = settings or resolve().settings
-    return go_on(folder, settings, open_catalogue(settings), on_event=on_event)
 
 
 def execute(

@@ -76,15 +76,22 @@ def list_(context: Context, hook: str | None) -> None:
 
 
 def _list_hook(context: Context, hook: str) -> None:
+    from zoo.building.naming import KINDS as METHODS
+
     kind = next((each for each in KINDS if each.hook == hook), None)
     if kind is None:
         raise unknown_name("hook", hook, [each.hook for each in KINDS], "zoo plugins list --help")
+    # What is named together is listed together, whichever hook it comes from.
+    nouns = METHODS if kind.noun in METHODS[:1] else (kind.noun,)
     rows = [
-        {"name": name, "summary": each.spec.summary, "plugin": each.plugin} | facts_of(each.spec)
-        for name, each in sorted(context.catalogue.provided(kind.noun).items())
+        {"name": name, "kind": noun, "summary": each.spec.summary, "plugin": each.plugin}
+        | facts_of(each.spec)
+        for noun in nouns
+        for name, each in sorted(context.catalogue.provided(noun).items())
     ]
     columns = (
         Column("name"),
+        *([Column("kind")] if len(nouns) > 1 else []),
         Column("summary", flexible=True),
         Column("plugin", priority=1),
     )
@@ -136,7 +143,7 @@ def check(context: Context, names: tuple[str, ...]) -> int:
     """Load plugins strictly and check that they keep the contract; all of them by default.
 
     Each module of hooks must import nothing heavy, and each object behind a spec must be there
-    and have the methods of its kind. Amalgamators are run on made-up networks.
+    and have the methods of its kind. Amalgamators and distillers are run on made-up networks.
     """
     from zoo_cli.checks import check_plugin
 

@@ -25,8 +25,8 @@ def resume(context: Context, *, folder: str) -> int:
     DIR is the folder that was given to -o. What is made and how lies in it: teachers, data or
     settings that have changed since are refused.
     """
-    from zoo.building.amalgamation import resume as go_on
-    from zoo_cli.amalgamation_view import conclude, resumable, show_built
+    from zoo.building.journey import resume as go_on
+    from zoo_cli.building_view import conclude, resumable, show_built
 
     with resumable(context, folder), listening(context) as listener:
         built = go_on(folder, context.settings, context.catalogue, on_event=listener)

@@ -1,4 +1,4 @@
-"""What ``zoo amalgamate`` shows: the plan before, the comparison after."""
+"""What a command that makes a model shows: the plan before, the comparison after."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from zoo_cli.output import Column, Output
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from zoo.building.plan import Plan, PlannedNetwork
+    from zoo.building.plan import Plan, PlannedNetwork, PlannedPair
     from zoo.types.built import BuiltModel
     from zoo_cli.context import Context
 
@@ -44,12 +44,7 @@ def plan_lines(plan: Plan) -> list[str]:
     """Put a plan into words, one aspect a line."""
     networks = [*plan.teachers, *([plan.student] if plan.student else [])]
     cells = [_cells(each, teacher=each in plan.teachers) for each in networks]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)] if cells else []
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in cells
-    ]
-    return [*lines, *(f"{name:<{_LABEL}}{text}" for name, text in _aspects(plan) if text)]
+    return [*_aligned(cells), *(f"{name:<{_LABEL}}{text}" for name, text in _aspects(plan) if text)]
 
 
 def show_built(output: Output, built: BuiltModel) -> None:
@@ -61,7 +56,8 @@ def show_built(output: Output, built: BuiltModel) -> None:
         *(Column(name, name.upper(), right=True, show="{:.3f}".format) for name in names),
     ]
     whole = [{"model": row["model"], **{name: row.get(name) for name in names}} for row in rows]
-    output.rows(columns, whole, document=built)
+    if rows or output.machine:
+        output.rows(columns, whole, document=built)
     for note in built.notes:
         output.note(note)
 
@@ -85,7 +81,8 @@ def conclude(output: Output, built: BuiltModel) -> int:
     for failure in built.failures:
         output.warn(failure)
     if built.parameters:
-        output.hint(f"zoo predict {place} DATA | zoo registry add {place} --registry FILE")
+        use = f"zoo predict {place} DATA" if built.labels else f"zoo recommend DATA -m {place}"
+        output.hint(f"{use} | zoo registry add {place} --registry FILE")
     return ExitCode.PARTIAL if built.failures else ExitCode.DONE
 
 
@@ -120,23 +117,66 @@ def _aspects(plan: Plan) -> Iterator[tuple[str, str]]:
     held = f", {count_text(plan.held_out)} of them held out for judging" if plan.held_out else ""
     yield "data", plan.data and f"{plan.data}{held}"
     yield "evaluation", plan.evaluation
-    yield (
-        "method",
-        f"{plan.method}: {plan.why}" + (f"; targets {plan.targets}" * bool(plan.targets)),
-    )
-    yield "compared on", plan.grid and f"{plan.grid}, {parameters_text(plan.extras)} {_BESIDE}"
+    yield "method", _method(plan)
+    yield from _pairing(plan)
+    beside = f"{parameters_text(plan.extras)} {_BESIDE}"
+    if plan.command == "distill":
+        yield "beside it", beside if plan.extras else ""
+    else:
+        yield "compared on", plan.grid and f"{plan.grid}, {beside}"
     weights = ", ".join(f"{name} {weight:g}" for name, weight in plan.weights.items())
     yield "losses", weights
     if plan.steps:
-        course = f"{some(plan.steps, 'step')} of {plan.batch}, {plan.epochs:g} epochs"
+        epochs = f"{plan.epochs:g} epoch{'s' * (plan.epochs != 1)}"
+        course = f"{some(plan.steps, 'step')} of {plan.batch}, {epochs}"
         yield "training", f"{course} ({plan.preset}) on {plan.device}"
     yield "teachers say", plan.cache
     yield (
         "baseline",
-        "soft targets alone, trained beside it (--no-compare leaves it out)" * (plan.compare),
+        f"soft targets{' and labels' * ('labels' in plan.weights)} alone, trained beside it "
+        "(--no-compare leaves it out)"
+        if plan.compare
+        else "",
     )
     yield "cost", _cost(plan)
     yield "folder", plan.folder
+
+
+def _method(plan: Plan) -> str:
+    said = f"{plan.method}: {plan.why}"
+    if not plan.targets:
+        return said
+    distilled = plan.command == "distill"
+    targets = f"temperature {plan.temperature:g}" if distilled else f"targets {plan.targets}"
+    return f"{said}; {targets}"
+
+
+def _pairing(plan: Plan) -> Iterator[tuple[str, str]]:
+    """Tabulate where every method looks; one depth of an amalgamation stands with the networks."""
+    if len(plan.pairing) < 1 + (plan.command == "amalgamate"):
+        return
+    many = len(plan.teachers) > 1
+    rows = [
+        (each.method, f"{each.student} {each.student_shape}", _met(each, named=many))
+        for each in plan.pairing
+    ]
+    head, *lines = _aligned([("METHOD", "STUDENT", "TEACHERS" if many else "TEACHER"), *rows])
+    yield "stages", head
+    yield from (("", line) for line in lines)
+
+
+def _met(pair: PlannedPair, *, named: bool) -> str:
+    met = zip(pair.aliases, pair.teachers, pair.teacher_shapes, strict=True)
+    taps = (f"{f'{alias} ' * named}{tap} {shape}" for alias, tap, shape in met)
+    return ", ".join(taps) or "(the student alone)"
+
+
+def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
 
 
 _BESIDE = "parameters trained beside the student and thrown away"
