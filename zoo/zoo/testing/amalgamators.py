@@ -5,29 +5,39 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from numbers import Real
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
 
 from zoo.building.stages import make_stages
 from zoo.catalogue import build
 from zoo.errors import InputError
 from zoo.testing.lessons import draw_lesson, every_kind
 from zoo.testing.mergers import broken_by_merger
+from zoo.testing.modules import (
+    absent,
+    built,
+    copy_through_a_file,
+    learn,
+    losses_of,
+    made,
+    misshown,
+    no_losses,
+    otherwise,
+    step,
+    touched,
+    unnamed,
+    unreached,
+    weights_of,
+)
 from zoo.testing.promises import BrokenPromiseError, asking, described, lacking, sentences
 from zoo.types.training import Amalgamator
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping
 
-    from torch import Tensor
+    from torch import nn
 
     from zoo.testing.lessons import Networks
     from zoo.types.specs import AmalgamatorSpec
@@ -35,7 +45,6 @@ if TYPE_CHECKING:
 
 #: The loss that the core forms of the teachers' logits, beside those of a method.
 _SOFT = "soft"
-_RATE = 1e-2
 
 
 def check_amalgamator(spec: AmalgamatorSpec, method: object = None) -> list[str]:
@@ -138,7 +147,7 @@ class Trial:
         for batch in batches:
             self._accept(batch)
         weights = self._weights()
-        module = self._module()
+        module = made(self._build)
         for batch in batches:
             lesson = self._lesson(batch)
             found = list(self._one_step(module, lesson, weights))
@@ -164,116 +173,43 @@ class Trial:
             raise BrokenPromiseError(f"check refuses a batch of {batch}, and {promised}: {reason}")
 
     def _weights(self) -> dict[str, float]:
-        with asking("weights"):
-            given = self.method.weights(self.teachers)
-            weights = dict(given)
+        weights = weights_of(lambda: self.method.weights(self.teachers))
         if not self.spec.soft and not weights:
             raise BrokenPromiseError(
                 "it has no losses, and its spec says that it has no soft targets"
             )
         if _SOFT in weights:
             raise BrokenPromiseError(f"a loss is called {_SOFT!r}, the name of the soft targets")
-        for name, weight in weights.items():
-            if not _is_number(weight) or weight < 0:
-                raise BrokenPromiseError(
-                    f"the weight of {name!r} must be 0 or more, and is {weight!r}"
-                )
         return weights
 
-    def _built(self, seed: int) -> nn.Module:
-        torch.manual_seed(seed)
-        with asking("build"):
-            return self.method.build(self.stages)
-
-    def _module(self) -> nn.Module:
-        made, again = self._built(seed=0), self._built(seed=0)
-        if not isinstance(made, nn.Module):
-            raise BrokenPromiseError(f"build must give a torch module, and gives {made!r}")
-        counting = "build under torch.device('meta'), where parameters are only counted,"
-        with asking(counting), torch.device("meta"):
-            self.method.build(self.stages)
-        pairs = zip(made.state_dict().values(), again.state_dict().values(), strict=True)
-        if not all(_equal(*pair) for pair in pairs):
-            raise BrokenPromiseError(
-                "build must draw from torch's own generator: one seed, two modules"
-            )
-        return made
+    def _build(self) -> nn.Module:
+        return self.method.build(self.stages)
 
     def _one_step(
         self, module: nn.Module, lesson: Lesson, weights: Mapping[str, float]
     ) -> Iterator[str]:
         """Run the module forward and backward."""
-        losses = _losses(module, lesson)
-        found = [*_misnamed(losses, weights), *_no_losses(losses)]
-        found = found or list(_misshown(module, losses, len(_rows(lesson))))
+        losses, batch = losses_of(module, lesson), _size(lesson)
+        found = [*unnamed(losses, weights), *absent(losses, weights), *no_losses(losses)]
+        found = found or list(misshown(module, losses, batch))
         yield from found
         if found or not losses:
             return
-        module.zero_grad()
-        with asking("the backward pass"):
-            torch.autograd.backward(list(losses.values()))
-        yield from _unreached(module, lesson)
-        yield from _touched(lesson, self._lesson(len(_rows(lesson))))
+        learn(module, losses)
+        yield from _unreached(lesson)
+        yield from (f"no gradient reaches its parameter {name!r}" for name in unreached(module))
+        yield from touched(lesson, self._lesson(batch))
 
     def _resumed(self, module: nn.Module) -> Iterator[str]:
         """Save the module after a step, and go on with another one that has loaded it."""
-        for parameter in module.parameters():
-            if parameter.grad is not None:
-                parameter.data.sub_(_RATE * parameter.grad)
-        fresh = self._built(seed=1)
-        _copy_through_a_file(module, fresh)
-        lesson = self._lesson(max(self.spec.smallest_batch, 6), seed=1)
-        before, after = _losses(module, lesson), _losses(fresh, lesson)
-        for name, value in before.items():
-            if not _equal(value, after.get(name)):
-                yield (
-                    f"the loss {name!r} is another one after saving and loading: what a training "
-                    "goes on with must be a parameter or a buffer"
-                )
+        step(module)
+        fresh = built(self._build, seed=1)
+        copy_through_a_file(module, fresh)
+        yield from otherwise(module, fresh, self._lesson(max(self.spec.smallest_batch, 6), seed=1))
 
 
-def _losses(module: nn.Module, lesson: Lesson) -> dict[str, Tensor]:
-    torch.manual_seed(0)
-    with asking("forward"):
-        losses = module(lesson)
-    if not isinstance(losses, Mapping):
-        raise BrokenPromiseError(f"forward must give losses by name, and gives {_kind(losses)}")
-    return dict(losses)
-
-
-def _misnamed(losses: Mapping[str, Tensor], weights: Mapping[str, float]) -> Iterator[str]:
-    for name in losses.keys() - weights.keys():
-        yield f"weights must name every loss, and does not name {name!r}"
-    for name in weights.keys() - losses.keys():
-        yield f"weights names {name!r}, and forward gives no such loss"
-
-
-def _no_losses(losses: Mapping[str, Tensor]) -> Iterator[str]:
-    """Say which losses are none: one finite number each, with a gradient."""
-    for name, value in losses.items():
-        if not isinstance(value, torch.Tensor):
-            yield f"the loss {name!r} must be a tensor, and is {_kind(value)}"
-        elif value.shape != ():
-            yield f"the loss {name!r} must be one number, and has the shape {tuple(value.shape)}"
-        elif not bool(torch.isfinite(value)):
-            yield f"the loss {name!r} must be finite, and is {value.item()}"
-        elif not value.requires_grad:
-            yield f"the loss {name!r} has no gradient"
-
-
-def _misshown(module: nn.Module, losses: Mapping[str, Tensor], batch: int) -> Iterator[str]:
-    display = getattr(module, "display", None)
-    if display is None:
-        return
-    for name, value in losses.items():
-        with asking(f"display of the loss {name!r}"):
-            shown = display(name, value.item(), batch)
-        if not _is_number(shown):
-            yield f"display must give a finite number, and gives {shown!r} for the loss {name!r}"
-
-
-def _unreached(module: nn.Module, lesson: Lesson) -> Iterator[str]:
-    """Say where no gradient arrives: at the student's features, or at a parameter."""
+def _unreached(lesson: Lesson) -> Iterator[str]:
+    """Say where at the student no gradient arrives."""
     for number, meeting in enumerate(lesson.meetings, start=1):
         if meeting.student.grad is None or not meeting.student.grad.any():
             yield f"no gradient reaches the student's features at stage {number}"
@@ -281,46 +217,7 @@ def _unreached(module: nn.Module, lesson: Lesson) -> Iterator[str]:
         lesson.student_logits is None or lesson.student_logits.grad is None
     ):
         yield "no gradient reaches the student's logits"
-    for name, parameter in module.named_parameters():
-        if parameter.requires_grad and parameter.grad is None:
-            yield f"no gradient reaches its parameter {name!r}"
 
 
-def _touched(lesson: Lesson, before: Lesson) -> Iterator[str]:
-    """Say what was written over: teachers speak to every student of a run."""
-    fixed = [(each, "features") for meeting in lesson.meetings for each in meeting.teachers]
-    fixed += [(each, "logits") for each in lesson.teacher_logits if each is not None]
-    known = [each for meeting in before.meetings for each in meeting.teachers]
-    known += [each for each in before.teacher_logits if each is not None]
-    for (values, what), original in zip(fixed, known, strict=True):
-        if values.requires_grad or values.grad is not None:
-            yield f"the teachers' {what} must have no gradient, and forward gives them one"
-        elif not torch.equal(values, original):
-            yield f"forward changes the teachers' {what} in place, and other students learn of them"
-
-
-def _copy_through_a_file(module: nn.Module, fresh: nn.Module) -> None:
-    """Save and load as a training does that is interrupted."""
-    from safetensors.torch import load_model, save_model
-
-    with TemporaryDirectory() as folder, asking("saving and loading its module"):
-        path = str(Path(folder) / "module.safetensors")
-        save_model(module, path)
-        load_model(fresh, path)
-
-
-def _rows(lesson: Lesson) -> Sequence[Any]:
-    return () if lesson.rows is None else lesson.rows.tolist()
-
-
-def _equal(first: Any, second: Any) -> bool:
-    both = isinstance(first, torch.Tensor) and isinstance(second, torch.Tensor)
-    return bool(both and first.shape == second.shape and torch.equal(first, second))
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, Real) and math.isfinite(value)
-
-
-def _kind(value: object) -> str:
-    return f"{type(value).__name__} {value!r}"
+def _size(lesson: Lesson) -> int:
+    return 0 if lesson.rows is None else len(lesson.rows)
