@@ -29,21 +29,26 @@ def stranger(page, blocks, tmp_path):
     return install
 
 
-def test_the_amalgamator_and_the_merger_keep_their_promises(stranger, python, tmp_path):
+def test_methods_of_strangers_keep_their_promises(stranger, python, tmp_path):
     stranger("zoo-alike", "zoo_alike", "zoo_alike_method")
     stranger("zoo-median", "zoo_median")
-    names = ("zoo-alike", "zoo-median", "--json")
+    stranger("zoo-hint", "zoo_hint", "zoo_hint_method")
+    names = ("zoo-alike", "zoo-median", "zoo-hint", "--json")
     checked = python("-m", "zoo_cli", "plugins", "check", *names, path=tmp_path)
     checks = {each["check"]: each["ok"] for each in json.loads(checked)["checks"]}
-    assert {"amalgamator alike", "amalgamator merge-median", "light import"} <= set(checks)
+    methods = {"amalgamator alike", "amalgamator merge-median", "distiller hint"}
+    assert {*methods, "light import"} <= set(checks)
     assert all(checks.values())
 
 
-def test_the_test_of_the_page_passes(stranger, page, blocks, python, tmp_path):
+def test_the_tests_of_the_page_pass(stranger, page, blocks, python, tmp_path):
     stranger("zoo-alike", "zoo_alike", "zoo_alike_method")
-    (own,) = (each for each in blocks(page("docs/plugins.md"), "python") if "def test_" in each)
-    (name,) = re.findall(r"def (test_\w+)", own)
-    python("-c", f"{own}\n{name}()", path=tmp_path)
+    stranger("zoo-hint", "zoo_hint", "zoo_hint_method")
+    own = [each for each in blocks(page("docs/plugins.md"), "python") if "def test_" in each]
+    names = re.findall(r"def (test_\w+)", "\n".join(own))
+    assert len(names) == len(own) == 2
+    calls = "\n".join(f"{name}()" for name in names)
+    python("-c", "\n".join([*own, calls]), path=tmp_path)
 
 
 @pytest.mark.slow
@@ -65,3 +70,21 @@ def test_a_student_is_made_by_the_amalgamator_and_the_event_is_told(stranger, py
     assert all(each["student.likeness"] > 0 for each in losses)
     assert set(losses[0]) == {"student.soft", "student.likeness", "kd.soft"}
     assert (tmp_path / "built.log").read_text().startswith("both alike 2 {")
+
+
+@pytest.mark.slow
+@pytest.mark.exhaustive
+def test_a_student_is_made_by_the_distiller(stranger, python, tmp_path):
+    stranger("zoo-hint", "zoo_hint", "zoo_hint_method")
+    made = python(
+        *("-m", "zoo_cli", "distill", "--method", "kd,hint", "--data", "demo", "--json"),
+        *("--teacher", "embedded:regnet-textures", "--student", "embedded:resnet-digits-0-4"),
+        *("--preset", "quick", "--samples", "48", "--batch", "16", "--epochs", "1", "--yes"),
+        *("--no-compare", "-o", "small"),
+        path=tmp_path,
+    )
+    assert json.loads(made)["steps"] == 2
+    journal = (tmp_path / "small" / "training.jsonl").read_text().splitlines()
+    losses = [json.loads(line)["losses"] for line in journal]
+    assert set(losses[0]) == {"student.soft", "student.hint"}
+    assert all(each["student.hint"] > 0 for each in losses)
