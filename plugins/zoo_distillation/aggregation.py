@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from zoo_distillation.grids import at_smaller
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -143,18 +145,11 @@ def _on_one_grid(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
     """Pool to the smaller height and width; both to vectors where one is."""
     if first.ndim == 2 or second.ndim == 2:
         return _vectors(first), _vectors(second)
-    grid = (min(first.shape[2], second.shape[2]), min(first.shape[3], second.shape[3]))
-    return _pooled(first, grid), _pooled(second, grid)
+    return at_smaller(first, second)
 
 
 def _vectors(features: Tensor) -> Tensor:
     return features.flatten(2).mean(2) if features.ndim > 2 else features
-
-
-def _pooled(features: Tensor, grid: tuple[int, int]) -> Tensor:
-    if features.shape[2:] == grid:
-        return features
-    return functional.adaptive_avg_pool2d(features, grid)
 
 
 def _resized(features: Tensor, like: Tensor) -> Tensor:

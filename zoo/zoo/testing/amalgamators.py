@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from zoo.building.presets import SOFT
 from zoo.building.stages import make_stages
 from zoo.catalogue import build
 from zoo.errors import InputError
@@ -42,9 +43,6 @@ if TYPE_CHECKING:
     from zoo.testing.lessons import Networks
     from zoo.types.specs import AmalgamatorSpec
     from zoo.types.training import Lesson, Stage
-
-#: The loss that the core forms of the teachers' logits, beside those of a method.
-_SOFT = "soft"
 
 
 def check_amalgamator(spec: AmalgamatorSpec, method: object = None) -> list[str]:
@@ -178,8 +176,8 @@ class Trial:
             raise BrokenPromiseError(
                 "it has no losses, and its spec says that it has no soft targets"
             )
-        if _SOFT in weights:
-            raise BrokenPromiseError(f"a loss is called {_SOFT!r}, the name of the soft targets")
+        if SOFT in weights:
+            raise BrokenPromiseError(f"a loss is called {SOFT!r}, the name of the soft targets")
         return weights
 
     def _build(self) -> nn.Module:

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from zoo.building.presets import LABELS, SOFT
 from zoo.errors import PluginError
 from zoo.training.seeing import see
 
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
 
     from zoo.training.seeing import Seen
     from zoo.training.setup import Batch, Learner, Targets, Taught
-
-#: The losses of the soft targets and of the data's labels; their weights do not warm up.
-SOFT, LABELS = "soft", "labels"
 
 
 class Pupil(nn.Module):

@@ -61,7 +61,8 @@ def see(
     kept: list[Mixed] = []
     mixing = _mixing(learner, kept)
     seen = network.observe(inputs, taps, *([mixing] if mixing else []))
-    parts = _parts(learner, batch)
+    # Methods sit a mixed batch out, and nobody else reads the parts.
+    parts = [None] * len(stages) if kept or not learner.partial else _parts(learner, batch)
     aligned = {shape: align(seen.features[shape.tap], shape) for shape in dict.fromkeys(shapes)}
     meetings = tuple(
         Meeting(student=aligned[stage.student], teachers=teachers, partial=part)
@@ -98,11 +99,9 @@ def _mixing(learner: Learner, kept: list[Mixed]) -> Mapping[str, Callable[[Tenso
     return {learner.tap: mix}
 
 
-def _parts(learner: Learner, batch: Batch) -> Sequence[Tensor | None]:
+def _parts(learner: Learner, batch: Batch) -> Sequence[Tensor]:
     """Give the student's vectors of a part of every sample, one a stage."""
     stages = learner.stages
-    if not learner.partial:
-        return [None] * len(stages)
     taps = tuple(dict.fromkeys(stage.student.tap for stage in stages))
     with _aside(learner.network.module):
         seen = learner.network.observe(batch.partial[learner.network.reader.key], taps)

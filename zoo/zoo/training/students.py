@@ -207,12 +207,9 @@ def _classroom(job: Job) -> Classroom:
 
 
 def targets_of(job: Job, statistics: Statistics | None) -> SoftTargetLoss | None:
-    """Make the soft targets of a job; None where nobody learns any."""
+    """Put the teachers together; None where they have no labels of the student in common."""
     space = job.prepared.space
     if space is None or not all(each.block for each in space.teachers):
-        return None
-    asked = job.prepared.spec.soft or job.prepared.spec.kind == "ensemble"
-    if not asked and job.prepared.recipe.command != "distill":
         return None
     return make_targets(job.prepared.recipe.targets, space.columns, len(space.labels), statistics)
 
