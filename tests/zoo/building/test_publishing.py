@@ -10,7 +10,7 @@ import pytest
 
 import zoo.building.publishing as module
 from zoo.building.card import Built, Ingredient, LossLine, TrainingFacts, metric_table, write_card
-from zoo.building.curves import draw, loss_lines, read
+from zoo.building.curves import draw, loss_lines, panels_of, read
 from zoo.building.label_spaces import TeacherHead, separate, space_in
 from zoo.building.licences import joint_licence
 from zoo.building.manifest import DataIdentity, Manifest, ModelIdentity
@@ -319,6 +319,17 @@ def test_losses_are_summed_up_and_drawn(tmp_path):
     picture = tmp_path / "training.png"
     draw(found, picture, warmup=0.1, title="digits")
     assert {path.name for path in tmp_path.iterdir()} == {"training.jsonl", "training.png"}
+
+
+def test_losses_of_several_methods_are_drawn_apart_and_belong_to_one_student(tmp_path):
+    losses = {"student.soft": 1.0, "kd.soft": 2.0, "student.crd.contrast": 3.0}
+    journal = tmp_path / "training.jsonl"
+    journal.write_text(journal_line(1, **losses, **{"student.other.contrast": 4.0}) + "\n")
+    assert {name: list(each) for name, each in panels_of(read(journal)).items()} == {
+        "soft": ["student", "kd"],
+        "crd.contrast": ["student"],
+        "other.contrast": ["student"],
+    }
 
 
 def test_one_step_can_be_drawn(tmp_path):

@@ -89,7 +89,7 @@ def draw(journal: Journal, path: Path, *, warmup: float = 0.0, title: str = "") 
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    panels = _panels(journal)
+    panels = panels_of(journal)
     count = len(panels) + bool(journal.rates)
     wide = 2 if count == 4 else min(3, count)
     tall = -(-count // wide)
@@ -127,17 +127,17 @@ _STYLE = {
 }
 
 
-def _panels(journal: Journal) -> dict[str, dict[str, npt.NDArray[np.float64]]]:
+def panels_of(journal: Journal) -> dict[str, dict[str, npt.NDArray[np.float64]]]:
     """Loss -> learner -> values: what two learners have in common is compared in one panel."""
     panels: dict[str, dict[str, npt.NDArray[np.float64]]] = {}
     for name, values in journal.losses.items():
-        learner, _, loss = name.rpartition(".")
+        learner, _, loss = name.partition(".")
         panels.setdefault(loss, {})[learner] = values
     return panels
 
 
 def _colours_of(journal: Journal) -> dict[str, str]:
-    learners = dict.fromkeys(name.rpartition(".")[0] for name in journal.losses)
+    learners = dict.fromkeys(name.partition(".")[0] for name in journal.losses)
     return {name: _COLOURS[number % len(_COLOURS)] for number, name in enumerate(learners)}
 
 
