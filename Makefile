@@ -24,7 +24,7 @@ demo: $(VENV)/base.stamp  ## Rank the packaged models on the packaged data, offl
 test: lint  ## Check everything.
 	$(CALM) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(PYTEST)
 
-test-exhaustive: $(VENV)/test.stamp  ## Rarer architectures, which take a quarter of an hour more.
+test-exhaustive: $(VENV)/test.stamp  ## Rarer architectures, which take twenty minutes more.
 	$(CALM) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m exhaustive $(PYTEST)
 
 lint: $(VENV)/test.stamp  ## Style, types, import rules.

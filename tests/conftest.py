@@ -23,6 +23,7 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
         if name not in {"ZOO_GOLDEN", "ZOO_SHARED_DATA"}:
             monkeypatch.delenv(name)
     monkeypatch.setenv("ZOO_HOME", str(tmp_path_factory.mktemp("home")))
+    monkeypatch.setenv("ZOO_JOBS", "1")  # every worker imports torch for seconds
 
 
 @pytest.fixture(scope="session")

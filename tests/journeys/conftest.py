@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from PIL import Image
 from zoo.testing.tiny_checkpoints import build_tiny_checkpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 @dataclass(frozen=True)
@@ -29,31 +30,6 @@ class Outcome:
     @property
     def json(self) -> Any:
         return json.loads(self.stdout)
-
-
-@dataclass(frozen=True)
-class Zoo:
-    """The command, with a store of its own."""
-
-    home: Path
-
-    def __call__(self, *arguments: object, cwd: Path | None = None, **environment: str) -> Outcome:
-        done = subprocess.run(
-            self.command(*arguments),
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=cwd,
-            env=self.environment(**environment),
-            timeout=200,
-        )
-        return Outcome(done.returncode, done.stdout, done.stderr)
-
-    def command(self, *arguments: object) -> list[str]:
-        return [sys.executable, "-m", "zoo_cli", *(str(each) for each in arguments)]
-
-    def environment(self, **more: str) -> dict[str, str]:
-        return {**os.environ, "ZOO_HOME": str(self.home), "ZOO_JOBS": "2", **more}
 
 
 Fault = tuple[str, int, str]
@@ -80,12 +56,14 @@ class Forked:
         cwd: Path | None = None,
         fault: Fault | None = None,
         code: str = "",
+        environment: dict[str, str] | None = None,
     ) -> Outcome:
         """Run a command, or some code.
 
         Args:
             arguments: of the command.
             cwd: where it runs.
+            environment: more variables, or others.
             fault: (``module:function``, n, signal): the n-th call sends the signal first.
             code: Python to run instead.
         """
@@ -93,7 +71,7 @@ class Forked:
             "arguments": [str(each) for each in arguments],
             "folder": str(cwd or self.folder),
             "output": str(self.folder),
-            "environment": {},
+            "environment": environment or {},
             "fault": fault and dict(zip(("at", "call", "kind"), fault, strict=True)),
             "code": code,
         }
@@ -112,6 +90,42 @@ class Forked:
             pass
 
 
+@dataclass(frozen=True)
+class Zoo:
+    """The command, with a store of its own and one worker."""
+
+    home: Path
+    forked: Forked
+
+    def __call__(self, *arguments: object, cwd: Path | None = None) -> Outcome:
+        """Run a command in a fork, which saves seconds of imports."""
+        own = {"ZOO_HOME": str(self.home)}
+        return self.forked(*arguments, cwd=cwd or self.home.parent, environment=own)
+
+    def afresh(self, *arguments: object, **environment: str) -> Outcome:
+        """Run a command as a person does, in a process that begins with nothing."""
+        done = subprocess.run(
+            self.command(*arguments),
+            capture_output=True,
+            text=True,
+            check=False,
+            env=self.environment(**environment),
+            timeout=200,
+        )
+        return Outcome(done.returncode, done.stdout, done.stderr)
+
+    def command(self, *arguments: object) -> list[str]:
+        return [sys.executable, "-m", "zoo_cli", *(str(each) for each in arguments)]
+
+    def environment(self, **more: str) -> dict[str, str]:
+        return {**os.environ, "ZOO_HOME": str(self.home), "ZOO_JOBS": "1", **more}
+
+    def copy(self, place: Path) -> Zoo:
+        """Give another store that holds what this one holds now."""
+        shutil.copytree(self.home, place)
+        return Zoo(place, self.forked)
+
+
 @pytest.fixture(scope="session")
 def forked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forked]:
     made = Forked(tmp_path_factory.mktemp("forked"))
@@ -120,8 +134,8 @@ def forked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forked]:
 
 
 @pytest.fixture
-def zoo(tmp_path: Path) -> Zoo:
-    return Zoo(tmp_path / "home")
+def zoo(tmp_path: Path, forked: Forked) -> Zoo:
+    return Zoo(tmp_path / "home", forked)
 
 
 @pytest.fixture(scope="session")
@@ -161,22 +175,56 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="session")
-def registry(checkpoints: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def registry(
+    checkpoints: dict[str, Path], forked: Forked, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """A registry of all of them, made by the command."""
     path = tmp_path_factory.mktemp("registry") / "registry.json"
-    add = Zoo(path.parent / "home")
+    add = Zoo(path.parent / "home", forked)
     done = add("registry", "add", *checkpoints.values(), "--registry", path)
     assert done.code == 0, done.stderr
     return path
 
 
+@dataclass(frozen=True)
+class Ranked:
+    """Two finished runs on the photos, and their store: to be read, or copied and gone on with."""
+
+    zoo: Zoo
+    arguments: tuple[object, ...]
+    cold: Outcome
+    every_layer: Outcome
+    page: Path
+
+
+@pytest.fixture(scope="session")
+def ranked(
+    photos: Path, registry: Path, forked: Forked, tmp_path_factory: pytest.TempPathFactory
+) -> Ranked:
+    """The usual question with two workers, then every layer."""
+    zoo = Zoo(tmp_path_factory.mktemp("ranked") / "home", forked)
+    page = zoo.home.parent / "report.html"
+    arguments = ("recommend", photos, "--registry", registry, "--offline", "--json")
+    cold = zoo.afresh(*arguments, "--html", page, ZOO_JOBS="2")
+    assert cold.code == 0, cold.stderr
+    every = zoo(*arguments, "--layers", "all")
+    assert every.code == 0, every.stderr
+    return Ranked(zoo, arguments, cold, every, page)
+
+
+@pytest.fixture
+def warm(ranked: Ranked, tmp_path: Path) -> Zoo:
+    """The command, with a copy of that store."""
+    return ranked.zoo.copy(tmp_path / "warm")
+
+
 @pytest.fixture(scope="session")
 def exported(
-    checkpoints: dict[str, Path], photos: Path, reviews: Path, tmp_path_factory: Any
+    checkpoints: dict[str, Path], photos: Path, reviews: Path, forked: Forked, tmp_path_factory: Any
 ) -> Path:
     """One export of an image model and one of a text model, and the report of each."""
     place: Path = tmp_path_factory.mktemp("exported")
-    run = Zoo(place / "home")
+    run = Zoo(place / "home", forked)
     for name, data in (("resnet", photos), ("bert", reviews)):
         done = run("export", checkpoints[name], "-o", place / name, "--data", data, "--json")
         assert done.code == 0, done.stderr
@@ -216,28 +264,42 @@ class Bench:
 
 
 @pytest.fixture(scope="session")
-def bench(forked: Forked, tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    """Forty drawn pictures without labels, one that is none, and a dozen with labels."""
-    folder = tmp_path_factory.mktemp("bench")
-    rng = np.random.default_rng(0)
+def benches(forked: Forked, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Bench]:
+    """Forty drawn pictures without labels, one that is none, a dozen with labels: a new folder."""
 
-    def draw(path: Path) -> None:
+    def draw(path: Path, rng: np.random.Generator) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         pixels = rng.integers(0, 256, (8, 8), dtype=np.uint8)
         Image.fromarray(pixels).resize((32, 32)).save(path)
 
-    for number in range(40):
-        draw(folder / "pictures" / f"{number:02}.png")
-    (folder / "pictures" / "40.png").write_bytes(b"no picture")
-    for number in range(12):
-        draw(folder / "labelled" / str(number % 3) / f"{number}.png")
-    (folder / "often.yaml").write_text("schedule: {save_minutes: 0.000001}\n")
-    return Bench(folder, forked)
+    def make() -> Bench:
+        folder, rng = tmp_path_factory.mktemp("bench"), np.random.default_rng(0)
+        for number in range(40):
+            draw(folder / "pictures" / f"{number:02}.png", rng)
+        (folder / "pictures" / "40.png").write_bytes(b"no picture")
+        for number in range(12):
+            draw(folder / "labelled" / str(number % 3) / f"{number}.png", rng)
+        (folder / "often.yaml").write_text("schedule: {save_minutes: 0.000001}\n")
+        return Bench(folder, forked)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def bench(benches: Callable[[], Bench]) -> Bench:
+    """A bench of the module's own: no folder that it writes is another's."""
+    return benches()
 
 
 @pytest.fixture(scope="session")
-def built(bench: Bench) -> Outcome:
+def shared_bench(benches: Callable[[], Bench]) -> Bench:
+    """The bench of ``built``, for every module that compares with it."""
+    return benches()
+
+
+@pytest.fixture(scope="session")
+def built(shared_bench: Bench) -> Outcome:
     """A student, built without any interruption in the folder ``built``."""
-    done = bench.build("built", "--views", 2, "--eval", "labelled")
+    done = shared_bench.build("built", "--views", 2, "--eval", "labelled")
     assert done.code == 0, done.stderr
     return done

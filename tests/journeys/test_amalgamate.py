@@ -42,6 +42,12 @@ DIGITS, PARITY = "embedded:resnet-digits-0-4", "embedded:vit-digit-parity"
 LABELS = ("0", "1", "2", "3", "4", "even", "odd")
 
 
+@pytest.fixture(scope="session")
+def bench(shared_bench):
+    """The one that ``built`` is in."""
+    return shared_bench
+
+
 @pytest.fixture(scope="module")
 def shelf(bench):
     """Tiny checkpoints beside the pictures: headless ones, texts, and two to be merged."""

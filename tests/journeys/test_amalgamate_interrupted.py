@@ -22,6 +22,12 @@ ASK = "zoo.training.shelf:Shelf.append"
 STEP = "zoo.training.pace:Pace.on_step_end"
 
 
+@pytest.fixture(scope="session")
+def bench(shared_bench):
+    """The one that ``built`` is in."""
+    return shared_bench
+
+
 @pytest.fixture(scope="module")
 def killed(bench):
     """A build that was killed as the second teacher was asked, in the folder ``killed``."""

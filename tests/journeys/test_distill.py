@@ -117,16 +117,16 @@ def test_a_person_is_told_who_compares_what(distilled):
 def test_killed_and_resumed_from_its_recipe_it_becomes_the_very_same(bench, distilled):
     """Memories of samples, and draws from them, go on where they were."""
     done = bench(
-        *("distill", "--config", "distilled/run.yaml", "--yes", "-o", "killed"),
+        *("distill", "--config", "distilled/run.yaml", "--yes", "-o", "interrupted"),
         fault=("zoo.training.pupil:Pupil.forward", 3, "SIGKILL"),
     )
     assert done.code == -9, done.stderr
-    done = bench("resume", "killed")
+    done = bench("resume", "interrupted")
     assert done.code == 0, done.stderr
     assert "going on after step 2 of 3" in done.stderr
-    assert bench.weights("killed") == bench.weights("distilled")
-    assert bench.losses("killed") == bench.losses("distilled")
-    assert recipe(bench, "killed")["method"] == METHODS
+    assert bench.weights("interrupted") == bench.weights("distilled")
+    assert bench.losses("interrupted") == bench.losses("distilled")
+    assert recipe(bench, "interrupted")["method"] == METHODS
 
 
 def test_teachers_whose_labels_stand_in_another_order_and_labels_of_the_data(bench, distill):

@@ -40,11 +40,11 @@ def outcome(answer):
 
 
 @pytest.fixture(scope="module")
-def raced(tmp_path_factory, request):
+def raced(tmp_path_factory, forked):
     """A race that nothing disturbed."""
     from tests.journeys.conftest import Zoo
 
-    zoo = Zoo(tmp_path_factory.mktemp("raced") / "home")
+    zoo = Zoo(tmp_path_factory.mktemp("raced") / "home", forked)
     done = zoo(*DEMO, *NAMED, "--budget", "1h")
     assert done.code == 0, done.stderr
     return zoo, done

@@ -17,10 +17,8 @@ def recommend(zoo, data, registry, *more):
     return zoo("recommend", data, "--registry", registry, "--offline", "--json", *more)
 
 
-def test_images_cold_warm_and_all_layers(zoo, photos, registry, tmp_path):
-    page = tmp_path / "report.html"
-    cold = recommend(zoo, photos, registry, "--html", page)
-    assert cold.code == 0, cold.stderr
+def test_images_cold_warm_and_all_layers(ranked, warm):
+    cold = ranked.cold
     answer = cold.json
     assert set(answer) >= {
         "schema_version", "run", "probe", "ranking", "prior", "excluded", "failures", "provenance",
@@ -39,18 +37,17 @@ def test_images_cold_warm_and_all_layers(zoo, photos, registry, tmp_path):
     assert len(reasons) == 2
     assert set(reasons.values()) == {"reads text, the data is image"}
     assert {row["model"] for row in answer["prior"]} == {row["model"] for row in answer["ranking"]}
-    text = page.read_text()
+    text = ranked.page.read_text()
     assert "http://" not in text.replace("http://www.w3.org", "")
     assert answer["ranking"][0]["model"] in text
 
-    warm = recommend(zoo, photos, registry)
-    assert warm.code == 0
-    assert stable(warm.json) == stable(answer)
-    assert "from the store" in warm.stderr
+    again = warm(*ranked.arguments)
+    assert again.code == 0
+    assert stable(again.json) == stable(answer)
+    assert "from the store" in again.stderr
 
-    every = recommend(zoo, photos, registry, "--layers", "all")
-    assert all(len(row["layers"]) > 2 for row in every.json["ranking"])
-    assert zoo("runs", "list", "-q").stdout.count("\n") == 3
+    assert all(len(row["layers"]) > 2 for row in ranked.every_layer.json["ranking"])
+    assert warm("runs", "list", "-q").stdout.count("\n") == 3
 
 
 def test_texts(zoo, reviews, registry):
@@ -92,7 +89,7 @@ def test_no_model_is_started_after_the_budget(zoo, photos, registry):
     assert zoo("recommend", "--resume", name, "--json").code == 4
 
 
-def test_a_plugin_that_breaks_at_the_very_end_is_listed(zoo, photos, checkpoints, tmp_path):
+def test_a_plugin_that_breaks_at_the_very_end_is_listed(warm, photos, checkpoints, tmp_path):
     (tmp_path / "late.py").write_text(
         "from zoo import hookimpl\n"
         "@hookimpl\n"
@@ -104,7 +101,7 @@ def test_a_plugin_that_breaks_at_the_very_end_is_listed(zoo, photos, checkpoints
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: late\nVersion: 1.0\n")
     (metadata / "entry_points.txt").write_text("[zoo.v1]\nlate = late\n")
     arguments = ("recommend", photos, "-m", checkpoints["resnet"], "--json")
-    done = zoo(*arguments, PYTHONPATH=str(tmp_path))
+    done = warm.afresh(*arguments, PYTHONPATH=str(tmp_path))
     assert done.code == 3, done.stderr
     assert [each["stage"] for each in done.json["failures"]] == ["zoo_ranking_ready"]
     assert done.stderr.count("too late") == 1
@@ -124,29 +121,30 @@ def test_the_python_api_gives_the_same(zoo, photos, checkpoints, monkeypatch):
     )
 
 
-def test_runs_are_shown_compared_and_removed(zoo, photos, checkpoints, tmp_path):
+def test_runs_are_shown_compared_and_removed(warm, photos, checkpoints, tmp_path):
     models = ("-m", checkpoints["vit"], "-m", checkpoints["resnet"])
-    assert zoo("recommend", photos, *models, "-q").code == 0
-    name = zoo("runs", "list", "-q").stdout.strip()
-    shown = zoo("runs", "show", name[-4:], "--json")
+    earlier = warm("runs", "list", "-q").stdout.split()
+    assert warm("recommend", photos, *models, "-q").code == 0
+    (name,) = set(warm("runs", "list", "-q").stdout.split()).difference(earlier)
+    shown = warm("runs", "show", name[-4:], "--json")
     assert shown.json["run"] == name
-    again = zoo("runs", "rerun", name, "--json")
+    again = warm("runs", "rerun", name, "--json")
     assert again.code == 0
     assert stable(again.json) == stable(shown.json)
-    beside = zoo("runs", "compare", name, again.json["run"], "--json").json
+    beside = warm("runs", "compare", name, again.json["run"], "--json").json
     assert all(row["rank"] == row["other"] for row in beside["models"])
     truth = tmp_path / "truth.csv"
     rows = [f"{row['model']},{-row['rank']}" for row in shown.json["ranking"]]
     truth.write_text("\n".join(["model,accuracy", *rows]) + "\n")
-    quality = zoo("runs", "compare", name, truth, "--json").json["quality"]
+    quality = warm("runs", "compare", name, truth, "--json").json["quality"]
     assert quality[0]["by"] == "score"
     assert quality[0]["weighted_tau"] == pytest.approx(1)
-    told = zoo("recommend", photos, *models, "--truth", truth, "--format", "table")
+    told = warm("recommend", photos, *models, "--truth", truth, "--format", "table")
     assert told.code == 0
     assert "TAU_W" in told.stdout + told.stderr
-    assert zoo("runs", "remove", told.stderr.split("Run ")[1].split()[0], "-y").code == 0
-    assert zoo("runs", "remove", name, "-y").code == 0
-    assert name not in zoo("runs", "list", "-q").stdout
+    assert warm("runs", "remove", told.stderr.split("Run ")[1].split()[0], "-y").code == 0
+    assert warm("runs", "remove", name, "-y").code == 0
+    assert name not in warm("runs", "list", "-q").stdout
 
 
 def stable(answer):

@@ -9,15 +9,23 @@ import pytest
 COMPARING = ("-e", "rsa", "-e", "depara", "-e", "knn")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def arguments(photos, checkpoints):
     models = ("-m", checkpoints["resnet"], "-m", checkpoints["vit"])
     return ("recommend", photos, *models, "--json", "--offline")
 
 
-def test_every_model_is_compared_with_the_reference(zoo, arguments, checkpoints):
+@pytest.fixture(scope="module")
+def compared(ranked, arguments, checkpoints, tmp_path_factory):
+    """A run with a reference, and its store."""
+    zoo = ranked.zoo.copy(tmp_path_factory.mktemp("compared") / "home")
     done = zoo(*arguments, *COMPARING, "--reference", checkpoints["convnext"])
     assert done.code == 0, done.stderr
+    return zoo, done
+
+
+def test_every_model_is_compared_with_the_reference(compared, arguments, checkpoints):
+    zoo, done = compared
     for row in done.json["ranking"]:
         assert row["estimators"]["rsa"]["value"] is not None
         assert row["estimators"]["depara"]["value"] is not None
@@ -28,8 +36,9 @@ def test_every_model_is_compared_with_the_reference(zoo, arguments, checkpoints)
 
 
 def test_a_reference_that_breaks_late_is_a_failure_and_the_others_go_on(
-    zoo, arguments, checkpoints, tmp_path
+    compared, arguments, checkpoints, tmp_path
 ):
+    zoo = compared[0].copy(tmp_path / "home")
     broken = shutil.copytree(checkpoints["convnext"], tmp_path / "broken")
     weights = broken / "model.safetensors"
     content = bytearray(weights.read_bytes())
@@ -81,14 +90,14 @@ def test_a_race_compares_with_the_reference_on_the_same_samples(zoo):
         assert row["estimators"]["depara"]["value"] is not None
 
 
-def test_labels_are_embedded_for_whoever_reads_that(zoo, arguments):
-    done = zoo(*arguments, "-e", "emms", "--label-encoder", "one_hot", "--label-encoder", "ngrams")
+def test_labels_are_embedded_for_whoever_reads_that(warm, arguments):
+    done = warm(*arguments, "-e", "emms", "--label-encoder", "one_hot", "--label-encoder", "ngrams")
     assert done.code == 0, done.stderr
     assert all(row["estimators"]["emms"]["value"] is not None for row in done.json["ranking"])
-    lost = zoo(*arguments, "-e", "emms", "--label-encoder", "hub:no/such", "-e", "knn")
+    lost = warm(*arguments, "-e", "emms", "--label-encoder", "hub:no/such", "-e", "knn")
     assert lost.code == 3, lost.stderr
     assert "hub:no/such" in str(lost.json["failures"])
-    wrong = zoo(*arguments, "-e", "emms", "--label-encoder", "one_hott")
+    wrong = warm(*arguments, "-e", "emms", "--label-encoder", "one_hott")
     assert wrong.code == 2
     assert "one_hot" in wrong.stderr
 

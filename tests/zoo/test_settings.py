@@ -49,7 +49,8 @@ def test_a_broken_pyproject_of_somebody_else_does_not_stop_us(tmp_path):
         ("precision = 'fp8'", "setting 'precision'"),
     ],
 )
-def test_a_wrong_file_gets_one_sentence_that_names_it(tmp_path, text, sentence):
+def test_a_wrong_file_gets_one_sentence_that_names_it(tmp_path, monkeypatch, text, sentence):
+    monkeypatch.delenv("ZOO_JOBS")  # which every test has, and which would win
     (tmp_path / "zoo.toml").write_text(text)
     with pytest.raises(InputError) as error:
         resolve({}, tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,14 @@ from zoo_runtimes.torch_runtime import TorchRuntime
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+
+@pytest.fixture(scope="session")
+def graphs(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A cache that fills as tests ask for graphs; the processes that share it make each once."""
+    folder = tmp_path_factory.getbasetemp()
+    shared = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+    return str(shared / "graphs")
 
 
 @pytest.fixture(scope="session")

@@ -36,8 +36,8 @@ REAL = {
         (path.parent / name).is_file() for name in ("tokenizer.json", "preprocessor_config.json")
     )
 }
-SMALL = 6_000_000
-"""Bytes of weights of a real checkpoint that is not slow."""
+COMMON_REAL = {"mobilenet_v1_0.25_128", "mobilenet_v2_0.35_224_backbone"}
+"""One with a head, which other tests export as well, and one without."""
 
 
 def case(name, modality, *, slow):
@@ -45,28 +45,21 @@ def case(name, modality, *, slow):
     return pytest.param(name, modality, id=f"{name}-{modality}", marks=marks)
 
 
-def is_large(name):
-    weights = DATA / "zoo" / name / "model.safetensors"
-    return weights.stat().st_size > SMALL or name.endswith("_513")  # inputs of 513 pixels
-
-
 MATRIX = [case(name, modality, slow=name not in COMMON) for name, modality in CASES]
-REAL_MATRIX = [case(name, modality, slow=is_large(name)) for name, modality in REAL.items()]
+REAL_MATRIX = [
+    case(name, modality, slow=name not in COMMON_REAL) for name, modality in REAL.items()
+]
 
 
 @pytest.fixture
-def script(monkeypatch):
+def script(monkeypatch, request):
     """What measures the table of the documentation measures here as well."""
     monkeypatch.syspath_prepend(str(SCRIPTS))
-    return importlib.import_module("architectures")
-
-
-@pytest.fixture(scope="session")
-def cache(tmp_path_factory):
-    """Graphs of this run, which the processes that share it make once."""
-    folder = tmp_path_factory.getbasetemp()
-    shared = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
-    return str(shared / "graphs")
+    found = importlib.import_module("architectures")
+    if request.node.get_closest_marker("exhaustive") is None:
+        # The graph of the gradients takes as long again, and has onnx/test_gradients.py.
+        monkeypatch.setattr(found, "METHODS", {})
+    return found
 
 
 def check(row):
@@ -80,24 +73,31 @@ def check(row):
 
 @pytest.mark.parametrize(("name", "modality"), MATRIX)
 def test_both_runtimes_give_the_same_features_and_ranking(
-    name, modality, script, cache, tiny_checkpoint
+    name, modality, script, graphs, tiny_checkpoint
 ):
-    row = script.measure(tiny_checkpoint(name), modality, cache, random=True)
+    row = script.measure(tiny_checkpoint(name), modality, graphs, random=True)
     check(row)
     assert len(row.taps) >= 4
 
 
 @pytest.mark.parametrize(("name", "modality"), REAL_MATRIX or [(None, None)])
-def test_both_runtimes_agree_on_real_checkpoints(name, modality, script, cache):
+def test_both_runtimes_agree_on_real_checkpoints(name, modality, script, graphs):
     if name is None:
         pytest.skip(f"no checkpoints in {DATA}; set ZOO_SHARED_DATA to run this test")
     entry = ModelEntry(ref=f"./{name}", modality=modality)
     checkpoint = Checkpoint(entry=entry, folder=str(DATA / "zoo" / name), digest=name)
-    check(script.measure(checkpoint, modality, cache, random=False))
+    check(script.measure(checkpoint, modality, graphs, random=False))
 
 
-@pytest.mark.parametrize("names", [("resnet", "vit", "regnet"), ("bert", "gpt2", "distilbert")])
-def test_both_runtimes_rank_architectures_alike(names, script, cache, tiny_checkpoint):
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("resnet", "vit", "mobilenet_v2"),
+        pytest.param(("bert", "gpt2", "distilbert"), marks=pytest.mark.exhaustive),
+    ],
+    ids="-".join,
+)
+def test_both_runtimes_rank_architectures_alike(names, script, graphs, tiny_checkpoint):
     found = {runtime: {} for runtime in (TorchRuntime, OnnxRuntime)}
     for name in names:
         checkpoint = tiny_checkpoint(name)
@@ -106,7 +106,7 @@ def test_both_runtimes_rank_architectures_alike(names, script, cache, tiny_check
         if modality == "image":
             inputs = TorchRuntime().prepare(checkpoint, inputs)
         for runtime, scores in found.items():
-            backbone = runtime().open(checkpoint, RuntimeOptions(cache=cache))
+            backbone = runtime().open(checkpoint, RuntimeOptions(cache=graphs))
             values = script.features(backbone, inputs)
             head_input = {"head_input": values[backbone.default_tap]}
             for estimator, tap in script.scores(head_input, labels).items():

@@ -28,6 +28,13 @@ IMAGE_MODELS = (
     "mobilenet_v2_1.0_224_inat_bird",
     "deeplabv3_mobilenet_v2_1.0_513",
 )
+# Other widths of what is compared in every run.
+ALIKE = {
+    "mobilenet_v1_0.25_224",
+    "mobilenet_v1_0.5_160",
+    "mobilenet_v1_0.75_192",
+    "mobilenet_v2_1.0_224_inat_bird",
+}
 SENTENCES = [
     "A man is eating food.",
     "Someone has a meal, and enjoys it a great deal more than anybody expected.",
@@ -54,7 +61,10 @@ def flowers():
     return [ImageInput(name=f"row {row}", data=cell["bytes"]) for row, cell in enumerate(cells)]
 
 
-@pytest.mark.parametrize("name", IMAGE_MODELS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.exhaustive] * (name in ALIKE)) for name in IMAGE_MODELS],
+)
 def test_real_image_checkpoints_equal_plain_transformers(name, runtime, flowers):
     from transformers import AutoImageProcessor, AutoModel, AutoModelForImageClassification
 

@@ -17,12 +17,6 @@ pytest.importorskip("onnxscript")
 
 
 @pytest.fixture(scope="session")
-def graphs(tmp_path_factory):
-    """A cache that fills as tests ask for graphs."""
-    return str(tmp_path_factory.mktemp("graphs"))
-
-
-@pytest.fixture(scope="session")
 def exported(graphs, tiny_checkpoint):
     """Export a tiny checkpoint: the folder, as a checkpoint of its own."""
     from zoo_runtimes.onnx.exporter import ensure_graph
