@@ -17,6 +17,7 @@ from zoo.types.specs import (
     CommandSpec,
     DistillerSpec,
     EstimatorSpec,
+    FamilySpec,
     GrowerSpec,
     LabelEncoderSpec,
     ObjectiveSpec,
@@ -62,6 +63,7 @@ KINDS = (
     Kind("pretext", "zoo_pretexts", PretextSpec),
     Kind("calibrator", "zoo_calibrators", CalibratorSpec),
     Kind("grower", "zoo_growers", GrowerSpec),
+    Kind("family", "zoo_families", FamilySpec),
     Kind("reporter", "zoo_reporters", ReporterSpec),
     Kind("command", "zoo_commands", CommandSpec),
 )

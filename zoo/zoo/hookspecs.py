@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         CommandSpec,
         DistillerSpec,
         EstimatorSpec,
+        FamilySpec,
         GrowerSpec,
         LabelEncoderSpec,
         ModelEntry,
@@ -128,7 +129,13 @@ def zoo_calibrators() -> Sequence[CalibratorSpec]:
 
 @hookspec
 def zoo_growers() -> Sequence[GrowerSpec]:
-    """Advertise ways to make a checkpoint wider or deeper."""
+    """Advertise ways to set the weights of a wider or deeper checkpoint."""
+    return ()
+
+
+@hookspec
+def zoo_families() -> Sequence[FamilySpec]:
+    """Advertise architectures that can be grown."""
     return ()
 
 

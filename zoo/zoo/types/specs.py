@@ -245,7 +245,31 @@ class CalibratorSpec(Spec):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GrowerSpec(Spec):
-    """Makes a checkpoint wider or deeper and keeps its function."""
+    """Sets the weights of a larger network; see :class:`zoo.types.growing.Grower`.
+
+    Attributes:
+        preserving: it keeps the function wherever the family can; what is another is refused.
+        needs: what it reads beside the network: ``samples``, or ``labels`` of them, too.
+        default: the first to take where none is named.
+    """
+
+    preserving: bool = True
+    needs: Literal["", "samples", "labels"] = ""
+    default: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FamilySpec(Spec):
+    """Knows an architecture well enough to grow it; see :class:`zoo.types.growing.Family`.
+
+    Attributes:
+        model_types: the ``model_type`` values of configurations that it knows.
+        sizes: which of ``hidden``, ``heads``, ``kv_heads``, ``mlp``, ``depth`` it can change;
+            every family has ``width``.
+    """
+
+    model_types: tuple[str, ...] = ()
+    sizes: tuple[str, ...] = ("depth",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
