@@ -94,8 +94,8 @@ def _reserved_positions(module: torch.nn.Module) -> int:
 
 def sentence_pooling(checkpoint: Checkpoint) -> Pooling | None:
     """The pooling that a sentence encoder was trained with; None where none is declared."""
-    modules = _modules(checkpoint)
-    folder = next((m.get("path", "") for m in modules if _class(m) == "Pooling"), None)
+    modules = sentence_parts(checkpoint)
+    folder = next((m.get("path", "") for m in modules if kind_of_part(m) == "Pooling"), None)
     if folder is None:
         return None
     declared = read_json(checkpoint, str(Path(folder) / "config.json")) or {}
@@ -106,7 +106,12 @@ def sentence_pooling(checkpoint: Checkpoint) -> Pooling | None:
     return None
 
 
-def _modules(checkpoint: Checkpoint) -> list[dict[str, Any]]:
+def sentence_parts(checkpoint: Checkpoint) -> list[dict[str, Any]]:
+    """Parts of a sentence-transformers folder, in their order; none of another folder.
+
+    Raises:
+        CheckpointError: they cannot be read.
+    """
     path = Path(checkpoint.folder) / "modules.json"
     if not path.is_file():
         return []
@@ -114,7 +119,8 @@ def _modules(checkpoint: Checkpoint) -> list[dict[str, Any]]:
         return [dict(module) for module in json.loads(path.read_text(encoding="utf-8"))]
 
 
-def _class(module: dict[str, Any]) -> str:
+def kind_of_part(module: dict[str, Any]) -> str:
+    """Name of its class: ``Pooling``."""
     return str(module.get("type", "")).rpartition(".")[2]
 
 

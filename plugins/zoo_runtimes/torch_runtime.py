@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from zoo.types.growing import WholeNetwork
     from zoo.types.model import Checkpoint
     from zoo.types.runtimes import Backbone, RuntimeOptions, Tap
     from zoo.types.training import FeatureShape, StepCost, StudentRequest, TrainableNetwork
@@ -116,6 +117,26 @@ class TorchRuntime:
         from zoo_runtimes.learning.students import open_student
 
         return open_student(checkpoint, options, modality_of(checkpoint, modality), request)
+
+    def open_whole(self, checkpoint: Checkpoint, options: RuntimeOptions) -> WholeNetwork:
+        """Load a checkpoint as the class that it was saved from, in the numbers of its files.
+
+        Raises:
+            CheckpointError: with the reason and a hint.
+        """
+        from zoo_runtimes.learning.whole import open_whole
+
+        return open_whole(checkpoint, options, modality_of(checkpoint))
+
+    def imagine_whole(self, checkpoint: Checkpoint) -> WholeNetwork:
+        """Make the same network without weights.
+
+        Raises:
+            CheckpointError: with the reason and a hint.
+        """
+        from zoo_runtimes.learning.whole import imagine_whole
+
+        return imagine_whole(checkpoint, modality_of(checkpoint))
 
     def layers(
         self, checkpoint: Checkpoint, modality: str, student: StudentRequest | None = None
