@@ -1,0 +1,1 @@
+"""Architectures: which sizes their configurations have, and what their parameters do."""
