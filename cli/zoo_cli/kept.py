@@ -16,6 +16,7 @@ KINDS = {
     "attributions": ("which part of the input a layer responds to", True),
     "inputs": ("decoded and resized images", True),
     "graphs": ("exported graphs", True),
+    "grown": ("checkpoints grown for other commands", True),
     "scores": ("scores of past runs", False),
     "runs": ("rankings and journals of past runs", False),
     "other": ("anything else", False),

@@ -38,6 +38,12 @@ TABLE = {
     "distill": Entry(
         f"{_COMMANDS}.distill:distill", "Move what teachers know into a student.", _BUILD
     ),
+    "finetune": Entry(
+        f"{_COMMANDS}.finetune:finetune", "Train a model on, with your labels.", _BUILD
+    ),
+    "grow": Entry(
+        f"{_COMMANDS}.grow:grow", "Make a model wider or deeper; it computes the same.", _BUILD
+    ),
     "resume": Entry(f"{_COMMANDS}.resume:resume", "Go on with an interrupted model.", _BUILD),
     "calibrate": Entry(
         f"{_COMMANDS}.calibrate:calibrate", "Make the probabilities of a model honest.", _BUILD

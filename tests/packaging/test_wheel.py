@@ -22,6 +22,7 @@ TOP = {
     "zoo_runtimes",
     "zoo_amalgamation",
     "zoo_distillation",
+    "zoo_growth",
 }
 
 
@@ -108,6 +109,7 @@ def test_every_entry_point_loads(wheel):
         "runtimes",
         "amalgamation",
         "distillation",
+        "growth",
     }
     for section in points.sections():
         for target in points[section].values():

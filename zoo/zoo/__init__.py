@@ -1,7 +1,8 @@
 """Zoo: data in; a ranked, costed, pinned list of checkpoints to start from out.
 
-The names below are the public API, with :mod:`zoo.hookspecs`, :mod:`zoo.types` and
-:mod:`zoo.testing`. They are imported on first use, so that ``import zoo`` costs nothing.
+The names below are the public API, with :mod:`zoo.hookspecs`, :mod:`zoo.types`,
+:mod:`zoo.growing` and :mod:`zoo.testing`. They are imported on first use, so that ``import zoo``
+costs nothing.
 """
 
 from __future__ import annotations
@@ -16,11 +17,14 @@ if TYPE_CHECKING:
     from zoo.catalogue import Catalogue
     from zoo.errors import InputError, NotApplicable, ZooError
     from zoo.evaluation import evaluate
+    from zoo.growing.entry import grow
+    from zoo.growing.modules import grow_module
     from zoo.host import PluginHost
-    from zoo.making import amalgamate, distill, resume
+    from zoo.making import amalgamate, distill, finetune, resume
     from zoo.registry import Registry
     from zoo.settings import Settings
     from zoo.types import (
+        Deepen,
         EstimatorSpec,
         Features,
         ModelEntry,
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
         RuntimeSpec,
         Score,
         SourceSpec,
+        Widen,
     )
 
 __version__ = "0.1.0"
@@ -47,11 +52,14 @@ _HOMES = {
     "zoo.catalogue": ("Catalogue",),
     "zoo.errors": ("InputError", "NotApplicable", "ZooError"),
     "zoo.evaluation": ("evaluate",),
+    "zoo.growing.entry": ("grow",),
+    "zoo.growing.modules": ("grow_module",),
     "zoo.host": ("PluginHost",),
-    "zoo.making": ("amalgamate", "distill", "resume"),
+    "zoo.making": ("amalgamate", "distill", "finetune", "resume"),
     "zoo.registry": ("Registry",),
     "zoo.settings": ("Settings",),
     "zoo.types": (
+        "Deepen",
         "EstimatorSpec",
         "Features",
         "ModelEntry",
@@ -61,6 +69,7 @@ _HOMES = {
         "RuntimeSpec",
         "Score",
         "SourceSpec",
+        "Widen",
     ),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
@@ -68,6 +77,7 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [
     "HOOK_API",
     "Catalogue",
+    "Deepen",
     "EstimatorSpec",
     "Features",
     "InputError",
@@ -82,12 +92,16 @@ __all__ = [
     "Score",
     "Settings",
     "SourceSpec",
+    "Widen",
     "ZooError",
     "amalgamate",
     "calibrate",
     "distill",
     "evaluate",
     "export",
+    "finetune",
+    "grow",
+    "grow_module",
     "hookimpl",
     "load_probe",
     "predict",

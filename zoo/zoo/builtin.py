@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def zoo_sources() -> list[SourceSpec]:
-    """The Hub, folders, and the checkpoints that come with Zoo."""
+    """The Hub, folders, the checkpoints that come with Zoo, and larger ones made of any."""
     return [
         SourceSpec(
             name="hub",
@@ -32,6 +32,11 @@ def zoo_sources() -> list[SourceSpec]:
             name="embedded",
             target="zoo.sources.embedded:EmbeddedSource",
             summary="the small checkpoints that come with Zoo",
+        ),
+        SourceSpec(
+            name="grow",
+            target="zoo.sources.grown:GrownSource",
+            summary="another checkpoint, made larger: grow:MODEL:width=2x",
         ),
     ]
 

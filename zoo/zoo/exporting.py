@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
-import shutil
-from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from zoo.appearing import appearing
 from zoo.checkpoints import fitting_runtimes, graphs, guarded, inspected, locate
 from zoo.errors import InputError, PluginError
 from zoo.events import Event, Listener, ignore
@@ -20,7 +19,7 @@ from zoo.types.probe import ImageInput
 from zoo.types.runtimes import ExportReport, ExportRequest, Exports
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from zoo.catalogue import Catalogue
     from zoo.probes.unlabelled import Inputs
@@ -101,7 +100,8 @@ def export(
     )
     said = f"exporting with {spec.name}, then comparing; this takes up to a few minutes"
     on_event(Event(kind="note", model=entry.ref, message=f"{entry.ref}: {said}"))
-    with _appearing(place, str(folder), force=force) as temporary:
+    check = partial(check_place, place, str(folder), force=force)
+    with appearing(place, check) as temporary:
         with guarded(spec, "export", entry.ref):
             report = runtime.export(checkpoint, temporary, request)
         if not (temporary / MANIFEST).is_file():
@@ -195,37 +195,3 @@ def _is_readable(image: ImageInput) -> bool:
     except InputError:
         return False
     return True
-
-
-@contextmanager
-def _appearing(place: Path, typed: str, *, force: bool) -> Iterator[Path]:
-    """Give a new folder, which takes the place of ``place`` if the block ends well."""
-    # A link to a folder goes on pointing to it.
-    place = place.resolve()
-    mark = secrets.token_hex(4)
-    temporary = place.parent / f".{place.name}-{mark}.tmp"
-    made = [above for above in place.parents if not above.exists()]
-    try:
-        temporary.mkdir(parents=True)
-        yield temporary
-        check_place(place, typed, force=force)  # somebody may have been faster
-        _swap(temporary, place, place.parent / f".{place.name}-{mark}.old")
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        with suppress(OSError):  # the first one that holds something ends it
-            for above in made:
-                above.rmdir()
-
-
-def _swap(new: Path, place: Path, old: Path) -> None:
-    """Put a folder into its place; a moment's failure leaves the old one there."""
-    if not place.exists():
-        new.rename(place)
-        return
-    place.rename(old)
-    try:
-        new.rename(place)
-    except OSError:
-        old.rename(place)
-        raise
-    shutil.rmtree(old, ignore_errors=True)

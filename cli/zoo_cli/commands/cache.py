@@ -82,9 +82,10 @@ def show(context: Context) -> None:
 def prune(
     context: Context, older_than: float | None, max_size: float | None, dry_run: bool, yes: bool
 ) -> int:
-    """Remove features, attributions and prepared inputs; they are computed again when needed.
+    """Remove what can be computed again when it is needed.
 
-    Scores and runs stay: see `zoo runs remove`.
+    Features, attributions, prepared inputs, graphs and grown checkpoints go; scores and runs stay:
+    see `zoo runs remove`.
     """
     if older_than is None and max_size is None:
         older_than = _DEFAULT_AGE
