@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from zoo_cli.context import Context
 
 _LABEL = 14
+_ALONE = {"joint": "accuracy"}
 _SHOWN_LABELS = 5
 
 
@@ -50,6 +51,8 @@ def plan_lines(plan: Plan) -> list[str]:
 def show_built(output: Output, built: BuiltModel) -> None:
     """Print the student beside everything that it is compared with, and what follows from it."""
     rows = [_row(name, values) for name, values in _models(built.metrics)]
+    if not built.teachers:  # nobody's labels are joined
+        rows = [{_ALONE.get(name, name): each for name, each in row.items()} for row in rows]
     names = list(dict.fromkeys(name for row in rows for name in row if name != "model"))
     columns = [
         Column("model", key=True),
@@ -117,13 +120,14 @@ def _aspects(plan: Plan) -> Iterator[tuple[str, str]]:
     held = f", {count_text(plan.held_out)} of them held out for judging" if plan.held_out else ""
     yield "data", plan.data and f"{plan.data}{held}"
     yield "evaluation", plan.evaluation
+    yield "head", plan.head
     yield "method", _method(plan)
     yield from _pairing(plan)
     beside = f"{parameters_text(plan.extras)} {_BESIDE}"
-    if plan.command == "distill":
-        yield "beside it", beside if plan.extras else ""
-    else:
+    if plan.command == "amalgamate":
         yield "compared on", plan.grid and f"{plan.grid}, {beside}"
+    else:
+        yield "beside it", beside if plan.extras else ""
     weights = ", ".join(f"{name} {weight:g}" for name, weight in plan.weights.items())
     yield "losses", weights
     if plan.steps:
@@ -217,7 +221,7 @@ def _cells(network: PlannedNetwork, *, teacher: bool) -> tuple[str, ...]:
 
 def _models(metrics: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Give every model that was judged, the student first."""
-    for name in ("student", "kd", "ensemble"):
+    for name in ("student", "start", "kd", "ensemble"):
         if metrics.get(name):
             yield name, metrics[name]
     for alias, values in metrics.get("teachers", {}).items():

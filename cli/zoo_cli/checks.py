@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 from zoo.catalogue import KINDS, Kind, build, options_of
 from zoo.host import PLUGIN_ERRORS, InstalledPlugin, PluginHost
 from zoo.testing.promises import described
-from zoo.types import distilling, protocols, runtimes
+from zoo.types import distilling, growing, protocols, runtimes
 from zoo.types.specs import (
     AmalgamatorSpec,
     AugmenterSpec,
     CalibratorSpec,
     DistillerSpec,
     EstimatorSpec,
+    FamilySpec,
+    GrowerSpec,
     PretextSpec,
     RegulariserSpec,
     RuntimeSpec,
@@ -43,6 +45,8 @@ _PROTOCOLS = {
     "augmenter": distilling.Augmenter,
     "pretext": distilling.Pretext,
     "calibrator": distilling.Calibrator,
+    "grower": growing.Grower,
+    "family": growing.Family,
 }
 #: What runs the object of a spec; imported when it is asked for, as it imports torch.
 _CHECKS: dict[type[Spec], str] = {
@@ -52,6 +56,8 @@ _CHECKS: dict[type[Spec], str] = {
     AugmenterSpec: "zoo.testing.students:check_augmenter",
     PretextSpec: "zoo.testing.students:check_pretext",
     CalibratorSpec: "zoo.testing.calibrators:check_calibrator",
+    GrowerSpec: "zoo.testing.growers:check_grower",
+    FamilySpec: "zoo.testing.families:check_family",
 }
 _PROBE = """
 import importlib, json, sys

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zoo.plan import Plan
+    from zoo.truth import PlannedTruth
 
 
 def show_plan(output: Output, plan: Plan) -> None:
@@ -58,6 +59,8 @@ def show_plan(output: Output, plan: Plan) -> None:
         output.note(f"compared with: {plan.reference.candidate.model}")
     if plan.rounds:
         output.note(_rounds(plan.rounds))
+    if plan.truth is not None:
+        output.note(_truth(plan.truth))
     for left in plan.excluded:
         output.note(f"left out: {left.model}: {left.reason}")
     for failure in plan.failures:
@@ -68,6 +71,15 @@ def show_plan(output: Output, plan: Plan) -> None:
         f"{models}, {size_text(plan.download)} to download, forward passes about "
         f"{duration_text(plan.seconds)} with {plan.jobs} workers on {plan.device} (from parameter "
         "counts: within a factor of 3). Nothing was run."
+    )
+
+
+def _truth(truth: PlannedTruth) -> str:
+    cost = f", at most about {duration_text(truth.seconds)}" if truth.seconds else ""
+    who = "the first is" if truth.top == 1 else f"the first {truth.top} are"
+    return (
+        f"then: {who} fine-tuned ({truth.preset}) on {truth.samples} samples, "
+        f"{truth.held_out} of them held out for judging: {truth.steps} steps each{cost}"
     )
 
 

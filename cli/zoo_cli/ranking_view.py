@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
 from msgspec.structs import replace
 
+from zoo.render.quantities import duration_text, some
 from zoo.render.table import ranking_columns, ranking_rows
-from zoo.render.words import agreement_line, data_line, exclusions_line, verdict
+from zoo.render.words import agreement_line, data_line, exclusions_line, short, verdict
+from zoo_cli.output import Column
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,12 +28,14 @@ def show_ranking(output: Output, ranking: Ranking, limit: int | None = None) -> 
         from zoo.render.text import markdown
 
         output.write(markdown(shown))
+        _show_truth(output, ranking)
         return
     output.note(data_line(ranking.probe))
     if shown.ranking or output.machine:
         output.rows(ranking_columns(shown), ranking_rows(shown), document=shown)
     hidden = len(ranking.ranking) - len(shown.ranking)
     output.note(f"... and {hidden} more" if hidden else "")
+    _show_truth(output, ranking)
     _qualify(output, ranking)
 
 
@@ -62,6 +67,32 @@ def show_evaluation(output: Output, evaluation: Evaluation) -> None:
     output.rows(quality_columns(evaluation), quality_rows(evaluation), document=evaluation)
     for line in missing_lines(evaluation):
         output.note(line)
+
+
+def _show_truth(output: Output, ranking: Ranking) -> None:
+    """Print what leaders reached that were fine-tuned; in JSON they are part of the ranking."""
+    if not ranking.truth:
+        return
+    ranks = {row.model: row.rank for row in ranking.ranking}
+    columns = [
+        Column("model", show=short),
+        Column("rank", right=True),
+        Column("accuracy", right=True, show="{:.3f}".format),
+        Column("interval", title="95 %", right=True),
+        Column("steps", right=True, priority=1),
+        Column("seconds", title="TOOK", right=True, show=duration_text, priority=2),
+        Column("folder", priority=3, flexible=True),
+    ]
+    rows = [
+        {
+            **msgspec.to_builtins(each),
+            "rank": ranks[each.model],
+            "interval": "{:.3f} to {:.3f}".format(*each.interval),
+        }
+        for each in ranking.truth
+    ]
+    title = f"Fine-tuned, judged on {some(ranking.truth[0].samples, 'held-out sample')}:"
+    output.rows(columns, rows, document=None, title=title)
 
 
 def _qualify(output: Output, ranking: Ranking) -> None:

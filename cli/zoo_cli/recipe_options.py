@@ -12,7 +12,7 @@ from zoo_cli import options
 from zoo_cli.data_options import input_options
 from zoo_cli.method_names import completing
 from zoo_cli.recipe_flags import parse_options, parse_weights, typed_flags
-from zoo_cli.values import expand_lists
+from zoo_cli.values import PRESETS, expand_lists
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,17 +22,16 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
-Command = Literal["amalgamate", "distill"]
-PRESETS = ("paper", "balanced", "quick")
+Command = Literal["amalgamate", "distill", "finetune"]
 _TARGETS = ("concat", "per_teacher", "standardised", "gated", "union")
 
 
-def _method(metavar: str, text: str, *kinds: str) -> Callable[[F], F]:
+def _method(metavar: str, text: str, *kinds: str, shown: str = "auto") -> Callable[[F], F]:
     return options.option(
         "--method",
         metavar=metavar,
         default=None,
-        default_shown="auto",
+        default_shown=shown,
         variable="ZOO_METHOD",
         shell_complete=completing(*kinds),
         help=text,
@@ -47,6 +46,17 @@ def _set(metavar: str, text: str) -> Callable[[F], F]:
         callback=parse_options,
         default_shown="the method's own",
         variable="ZOO_METHOD_OPTIONS",
+        help=text,
+    )
+
+
+def _data(text: str) -> Callable[[F], F]:
+    return options.option(
+        "--data",
+        metavar="DATA",
+        default=None,
+        default_shown="none",
+        variable="ZOO_DATA",
         help=text,
     )
 
@@ -69,22 +79,16 @@ _NETWORKS = (
         variable="ZOO_STUDENT",
         help="What is trained: any architecture; a config.json alone starts from random weights.",
     ),
-    options.option(
-        "--data",
-        metavar="DATA",
-        default=None,
-        default_shown="none",
-        variable="ZOO_DATA",
-        help="Images or texts, which need no labels: as for `zoo predict`.",
-    ),
-    options.option(
-        "--eval",
-        metavar="DATA",
-        default=None,
-        default_shown="none",
-        variable="ZOO_EVAL",
-        help="Labelled data to judge by; nothing is learned from it.",
-    ),
+)
+_UNLABELLED = _data("Images or texts, which need no labels: as for `zoo predict`.")
+_LABELLED = _data("Images or texts with labels: as for `zoo recommend`.")
+_EVAL = options.option(
+    "--eval",
+    metavar="DATA",
+    default=None,
+    default_shown="none",
+    variable="ZOO_EVAL",
+    help="Labelled data to judge by; nothing is learned from it.",
 )
 _PRESETS = (
     options.option(
@@ -154,6 +158,15 @@ _AMALGAMATOR = (
         help="Write a label map to edit, and stop.",
     ),
 )
+_CALIBRATE = options.option(
+    "--calibrate",
+    metavar="NAME",
+    default=None,
+    default_shown="none",
+    variable="ZOO_CALIBRATE",
+    shell_complete=completing("calibrator"),
+    help="Make the probabilities honest: see `zoo plugins list --hook zoo_calibrators`.",
+)
 _METHODS = (
     _method(
         "NAME[:WEIGHT],...",
@@ -171,15 +184,28 @@ _METHODS = (
         variable="ZOO_LEARN_LABELS",
         help="Learn the labels of DATA, too.",
     ),
-    options.option(
-        "--calibrate",
-        metavar="NAME",
-        default=None,
-        default_shown="none",
-        variable="ZOO_CALIBRATE",
-        shell_complete=completing("calibrator"),
-        help="Make the probabilities honest: see `zoo plugins list --hook zoo_calibrators`.",
+    _CALIBRATE,
+)
+_BESIDE = (
+    _method(
+        "NAME[:WEIGHT],...",
+        "What is added to the labels: regularisers, augmenters, a pretext, such as moex.",
+        *("regulariser", "augmenter", "pretext"),
+        shown="the labels alone",
     ),
+    _set(
+        "METHOD.OPTION=VALUE",
+        "One option of one method, see `zoo plugins show NAME`; one method alone needs no name.",
+    ),
+    options.option(
+        "--head",
+        type=click.Choice(("auto", "keep", "new")),
+        default=None,
+        default_shown="auto",
+        variable="ZOO_HEAD",
+        help="The model's trained head: auto keeps it where its labels are the data's classes.",
+    ),
+    _CALIBRATE,
 )
 _TARGET = (
     options.option(
@@ -199,14 +225,14 @@ _TARGET = (
         variable="ZOO_KEEP",
         help="A label that the student is to have, or a file with one a line. Repeat it.",
     ),
-    options.option(
-        "--label",
-        metavar="COLUMN",
-        multiple=True,
-        default_shown="guessed",
-        variable="ZOO_LABEL",
-        help="The column of labels, where data has some.",
-    ),
+)
+_LABEL = options.option(
+    "--label",
+    metavar="COLUMN",
+    multiple=True,
+    default_shown="guessed",
+    variable="ZOO_LABEL",
+    help="The column of labels, where data has some.",
 )
 _TRAINING = (
     options.option(
@@ -258,7 +284,7 @@ _TRAINING = (
         "--views",
         metavar="random|N",
         default=None,
-        default_shown="random; quick: 2",
+        default_shown="random; quick, with teachers: 2",
         variable="ZOO_VIEWS",
         help="Crops of an image: new ones in every epoch, or N that repeat.",
     ),
@@ -270,6 +296,8 @@ _TRAINING = (
         variable="ZOO_INITIAL",
         help="What the student starts from; auto takes trained weights where there are some.",
     ),
+)
+_TEACHING = (
     options.option(
         "--cache/--no-cache",
         default=None,
@@ -284,13 +312,13 @@ _TRAINING = (
         variable="ZOO_NO_COMPARE",
         help="Do not train the baseline (soft targets alone) beside it.",
     ),
-    options.option(
-        "--onnx",
-        is_flag=True,
-        default_shown="off",
-        variable="ZOO_ONNX",
-        help="Add the exported graph, compared with the model.",
-    ),
+)
+_ONNX = options.option(
+    "--onnx",
+    is_flag=True,
+    default_shown="off",
+    variable="ZOO_ONNX",
+    help="Add the exported graph, compared with the model.",
 )
 _JOB = (
     click.option(
@@ -311,7 +339,12 @@ _JOB = (
     options.dry_run,
     options.yes,
 )
-_OWN = {"amalgamate": _AMALGAMATOR, "distill": _METHODS}
+_TAUGHT = (*_TARGET, _LABEL, *_TRAINING, *_TEACHING, _ONNX)
+_OPTIONS = {
+    "amalgamate": (*_NETWORKS, _UNLABELLED, _EVAL, *_AMALGAMATOR, *_PRESETS, *_TAUGHT),
+    "distill": (*_NETWORKS, _UNLABELLED, _EVAL, *_METHODS, *_PRESETS, *_TAUGHT),
+    "finetune": (_LABELLED, _EVAL, *_BESIDE, *_PRESETS, _LABEL, *_TRAINING, _ONNX),
+}
 
 #: What the commands take themselves; the rest is what a recipe is made of.
 _NOT_FLAGS = frozenset(("config", "folder", "write_label_map", "dry_run", "yes"))
@@ -334,7 +367,7 @@ def recipe_options(command: Command) -> Callable[[F], F]:
 
         decorated: Any = functools.reduce(lambda made, option: option(made), reversed(_JOB), run)
         decorated = input_options(decorated)
-        for option in reversed((*_NETWORKS, *_OWN[command], *_PRESETS, *_TARGET, *_TRAINING)):
+        for option in reversed(_OPTIONS[command]):
             decorated = option(decorated)
         return cast("F", decorated)
 

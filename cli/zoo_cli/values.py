@@ -11,6 +11,9 @@ from zoo.errors import InputError
 if TYPE_CHECKING:
     import click
 
+#: What is meant by everything that a recipe does not say.
+PRESETS = ("paper", "balanced", "quick")
+
 
 def expand_lists(
     ctx: click.Context, param: click.Parameter, values: tuple[str, ...]

@@ -40,11 +40,13 @@ def recommend(
     reference: str = "",
     label_encoders: Sequence[str] = (),
     pretext: str = "",
+    finetune_top: int = 0,
+    finetune_preset: Literal["paper", "balanced", "quick"] = "quick",
     probe: ProbeOptions | None = None,
     settings: Settings | None = None,
     on_event: Listener = ignore,
 ) -> Ranking:
-    """Rank checkpoints for labelled data, without fine-tuning any of them.
+    """Rank checkpoints for labelled data, without fine-tuning any of them before they are ranked.
 
     Args:
         data: an image folder, a file of texts, a data set folder or id; ``demo`` for the demo.
@@ -57,6 +59,8 @@ def recommend(
         reference: a model that some estimators compare the others with.
         label_encoders: names, or references of text checkpoints; empty takes the default ones.
         pretext: makes surrogate labels of images that have none; empty reads labels.
+        finetune_top: how many leaders are fine-tuned afterwards, see ``Ranking.truth``.
+        finetune_preset: of that.
         probe: how to read the data; guessed where it does not say.
         settings: how to run; read from file and environment when absent.
         on_event: is told what happens while it happens, from any thread.
@@ -84,6 +88,8 @@ def recommend(
         reference=reference,
         label_encoders=tuple(label_encoders),
         pretext=pretext,
+        finetune_top=finetune_top,
+        finetune_preset=finetune_preset,
         permutations=settings.permutations,
         folds=settings.folds,
     )
@@ -297,6 +303,11 @@ def carry_out(
     run.mark("running")
     try:
         ranking = measure_and_rank(prepared, settings, catalogue, run=run.name, on_event=on_event)
+        if prepared.request.finetune_top:
+            from zoo.truth import find_truth
+
+            run.mark("running", ranking)
+            ranking = find_truth(run, ranking, prepared, settings, catalogue, on_event=on_event)
     except KeyboardInterrupt:
         run.mark("interrupted")
         raise

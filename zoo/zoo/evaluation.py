@@ -101,7 +101,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
 
 def evaluate(
     scores: str | Path | Ranking | Mapping[str, Mapping[str, float]],
-    truth: str | Path | Mapping[str, float],
+    truth: str | Path | Mapping[str, float] | None = None,
     *,
     where: Mapping[str, str] | None = None,
     seed: int = 0,
@@ -112,7 +112,7 @@ def evaluate(
     Args:
         scores: a CSV or a ranking's JSON, a ranking, or column -> model -> score.
         truth: a CSV, or model -> result. Models are matched by their whole reference, else by its
-            last part.
+            last part. None takes what a ranking knows of its own leaders, once fine-tuned.
         where: column -> value: rows of the truth file with another one are left out.
         seed: of the shuffles.
         shuffles: of the results for the p-value; all orders are tried where there are fewer.
@@ -121,6 +121,7 @@ def evaluate(
         InputError: a file cannot be used, or no data set has two models in common.
     """
     given = read_scores(Path(scores)) if isinstance(scores, (str, Path)) else scores
+    truth = _own_truth(given) if truth is None else truth
     results = _truth(truth, where) if isinstance(truth, (str, Path)) else {"": dict(truth)}
     if isinstance(given, Ranking):
         chosen = bool(where and set(where) & set(SETS))
@@ -187,6 +188,18 @@ def _truth(path: str | Path, where: Mapping[str, str] | None) -> Results:
     if not results:
         raise InputError(f"{path} holds no result.")
     return results
+
+
+def _own_truth(given: Scores | Ranking | Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """Take what the leaders of a ranking reached that were fine-tuned."""
+    known = given.truth if isinstance(given, Ranking) else ()
+    if len(known) < 2:
+        found = "no results of their own" if not known else "a result of one model only"
+        raise InputError(
+            f"these scores have {found}: name TRUTH.csv.",
+            "zoo recommend DATA --finetune-top 3 records results in its run.",
+        )
+    return {each.model: each.accuracy for each in known}
 
 
 def _scores(given: Scores | Mapping[str, Mapping[str, float]]) -> Scores:

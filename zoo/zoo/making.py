@@ -1,4 +1,4 @@
-"""The Python API of what makes models: amalgamation, distillation, and going on with either."""
+"""The Python API of what makes models: amalgamation, distillation, fine-tuning, and going on."""
 
 from __future__ import annotations
 
@@ -127,13 +127,68 @@ def distill(
     return _make(flags | recipe, folder, config, settings, on_event)
 
 
+def finetune(
+    model: str | Path,
+    data: str | Path,
+    folder: str | Path,
+    *,
+    method: str = "auto",
+    head: Literal["auto", "keep", "new"] = "auto",
+    preset: Preset | None = None,
+    evaluation: str | Path = "",
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+    calibrate: str = "",
+    config: str | Path | None = None,
+    settings: Settings | None = None,
+    on_event: Listener = ignore,
+    **recipe: Any,
+) -> BuiltModel:
+    """Train a model on, with the labels of the data.
+
+    Args:
+        model: what is trained.
+        data: labelled images or texts.
+        folder: new or empty; nothing is left in it unless there is something to resume.
+        method: names of methods that need no teacher, beside the labels.
+        head: ``auto`` keeps the trained head where its labels are the classes of the data.
+        preset: fills what nothing else says; ``balanced`` unless the file says another.
+        evaluation: labelled data to judge by; a tenth of the data is held out without it.
+        options: method -> its options; those of the calibrator by its name, too.
+        calibrate: name of what makes the finished model's probabilities honest.
+        config: a ``run.yaml``, whole or a few keys; what is given here wins.
+        settings: how to run; read from file and environment when absent.
+        on_event: is told what happens while it happens.
+        **recipe: further keys of the recipe, such as ``epochs=5`` or ``samples=500``.
+
+    Returns:
+        The model with its metrics, of ``start`` too where its head was kept; or, where it was
+        interrupted, as far as it came.
+
+    Raises:
+        Problems: everything that can be known to be wrong before a weight is fetched.
+        ZooError: what went wrong later.
+    """
+    flags = _said(
+        "finetune",
+        student=model,
+        data=data,
+        method=method,
+        head=head,
+        preset=preset,
+        evaluation=evaluation,
+        options={name: dict(each) for name, each in (options or {}).items()},
+        calibrate=calibrate,
+    )
+    return _make(flags | recipe, folder, config, settings, on_event)
+
+
 def resume(
     folder: str | Path, *, settings: Settings | None = None, on_event: Listener = ignore
 ) -> BuiltModel:
     """Go on with a model whose making was interrupted.
 
     Args:
-        folder: as it was given to :func:`amalgamate` or :func:`distill`.
+        folder: as it was given to what began it, such as :func:`distill`.
         settings: how to run; read from file and environment when absent.
         on_event: is told what happens while it happens.
 
@@ -148,7 +203,7 @@ def resume(
 
 
 def _said(
-    command: str, teachers: Mapping[str, str] | Sequence[str], **given: Any
+    command: str, teachers: Mapping[str, str] | Sequence[str] = (), **given: Any
 ) -> dict[str, Any]:
     """Leave out what was not said, which a file may say."""
     named = [*teachers]

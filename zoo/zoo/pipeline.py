@@ -22,6 +22,7 @@ from zoo.events import Event, Listener, ignore
 from zoo.measurement import Measurement, estimator_jobs
 from zoo.plan import make_plan
 from zoo.probes import load, summary
+from zoo.truth import plan_truth
 
 if TYPE_CHECKING:
     from zoo.catalogue import Catalogue
@@ -59,6 +60,7 @@ def prepare(request: Request, settings: Settings, catalogue: Catalogue) -> Prepa
         )
     cores = settings.jobs or usable_cores()
     plan = make_plan(request, summary(probe), settings, catalogue, cores)
+    plan = msgspec.structs.replace(plan, truth=plan_truth(request, plan))
     return Prepared(request=request, probe=probe, plan=plan)
 
 

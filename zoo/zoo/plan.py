@@ -20,6 +20,7 @@ from zoo.errors import (
 from zoo.estimators import asked_in_vain, choose_estimators
 from zoo.rounds import rounds_of
 from zoo.sources import open_sources
+from zoo.truth import PlannedTruth
 from zoo.types.failure import Failure
 from zoo.types.model import Candidate
 from zoo.types.ranking import Exclusion, ProbeSummary
@@ -66,6 +67,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         rounds: samples of each round of a race; empty without a budget.
         notes: what was asked for and has no effect, one sentence each.
         precision: numbers that the forward passes compute in.
+        truth: what fine-tuning the leaders takes; None where nobody asked for it.
     """
 
     probe: ProbeSummary
@@ -80,6 +82,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     rounds: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
     precision: str = "fp32"
+    truth: PlannedTruth | None = None
 
     @property
     def download(self) -> int:

@@ -41,6 +41,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         label_encoders: names, or references of text checkpoints; empty takes the default ones.
         reference: the model that estimators compare with; empty for none.
         pretext: makes labels of its own, where the data has none; empty where it has.
+        finetune_top: how many leaders are fine-tuned on the same data, once they are ranked.
+        finetune_preset: of that fine-tuning.
     """
 
     data: str
@@ -60,6 +62,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     label_encoders: tuple[str, ...] = ()
     reference: str = ""
     pretext: str = ""
+    finetune_top: int = 0
+    finetune_preset: str = "quick"
 
 
 class RunInfo(msgspec.Struct, frozen=True, kw_only=True):

@@ -23,10 +23,11 @@ if TYPE_CHECKING:
         "zoo evaluate scores.csv truth.csv",
         "zoo evaluate a1f3 truth.csv --where recipe=head --html quality.html",
         "zoo evaluate ranking.json truth.csv --json",
+        "zoo evaluate a1f3",
     ),
 )
 @click.argument("scores", metavar="SCORES.csv|RANKING.json|RUN")
-@click.argument("truth", metavar="TRUTH.csv", type=click.Path(path_type=Path))
+@click.argument("truth", metavar="TRUTH.csv", type=click.Path(path_type=Path), required=False)
 @options.where
 @options.seed
 @options.html
@@ -34,14 +35,15 @@ def evaluate(
     context: Context,
     *,
     scores: str,
-    truth: Path,
+    truth: Path | None,
     where: dict[str, str],
     html_path: Path | None,
 ) -> int:
     """Measure how well scores order models whose results are known.
 
     SCORES.csv has a column `model` and one or more columns of scores; TRUTH.csv has `model` and
-    `value`. A column `set` in either makes it several data sets. Higher is better everywhere.
+    `value`. A column `set` in either makes it several data sets. Higher is better everywhere. A
+    run of `zoo recommend --finetune-top` knows the results of its leaders without TRUTH.csv.
     """
     from zoo.evaluation import evaluate as measure
 
@@ -50,7 +52,7 @@ def evaluate(
     if html_path is not None:
         from zoo.render.quality import write_quality_html
 
-        write_quality_html(evaluation, html_path, scores, str(truth))
+        write_quality_html(evaluation, html_path, scores, str(truth or scores))
     show_evaluation(context.output, evaluation)
     return ExitCode.DONE
 

@@ -15,6 +15,7 @@ from zoo_cli.context import zoo_command
 from zoo_cli.data_options import data_options
 from zoo_cli.quantities import DURATION, SIZE
 from zoo_cli.question import check_page, request_of
+from zoo_cli.values import PRESETS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +32,10 @@ _QUESTION = frozenset(
     ("registry", "models", "estimators", "assignments", "task", "label", "text", "image", "split")
 ) | frozenset(
     ("probe_size", "seed", "layers", "max_size", "licenses", "budget", "trust_remote_code")
-) | {"permutations", "folds", "label_encoders", "reference", "pretext"}  # fmt: skip
+) | {
+    *("permutations", "folds", "label_encoders", "reference", "pretext"),
+    *("finetune_top", "finetune_preset"),
+}  # fmt: skip
 
 
 @zoo_command(
@@ -45,6 +49,7 @@ _QUESTION = frozenset(
         "zoo recommend photos/ -m org/name -m ./my-checkpoint --layers all",
         "zoo recommend photos/ --truth finetuned.csv",
         "zoo recommend unlabelled/ --pretext exemplar",
+        "zoo recommend photos/ --finetune-top 2",
         "zoo recommend --resume a1f3",
     ),
 )
@@ -127,6 +132,23 @@ _QUESTION = frozenset(
     help="Fine-tuned results that you have: say how well the order agrees with them.",
 )
 @options.where
+@options.option(
+    "--finetune-top",
+    type=click.IntRange(min=0),
+    metavar="N",
+    default=0,
+    default_shown="0",
+    variable="ZOO_FINETUNE_TOP",
+    help="Then fine-tune the first N on the same data, and record what they reach.",
+)
+@options.option(
+    "--finetune-preset",
+    type=click.Choice(PRESETS),
+    default="quick",
+    default_shown="quick",
+    variable="ZOO_FINETUNE_PRESET",
+    help="How long to fine-tune them: see `zoo finetune`.",
+)
 @click.option("--resume", metavar="RUN", help="Go on with an interrupted run; see `zoo runs list`.")
 def recommend(
     context: Context,

@@ -1,4 +1,4 @@
-"""Make a student's network: a pretrained or a random body, and a new head."""
+"""Make a student's network: a pretrained or a random body, and a new or the trained head."""
 
 from __future__ import annotations
 
@@ -79,7 +79,9 @@ def _classifier(checkpoint: Checkpoint, config: Any, modality: str) -> Any:
             f"architecture {config.model_type!r}, so it cannot get a new head.",
             "Choose another student.",
         )
-    if modality == "text" and getattr(config, "is_encoder_decoder", False):
+    # An encoder that was saved alone says that it is none; its classifier decodes all the same.
+    decodes = any(getattr(each, "is_encoder_decoder", False) for each in (config, type(config)))
+    if modality == "text" and decodes:
         raise CheckpointError(
             f"{checkpoint.model} reads with an encoder and writes with a decoder; students of "
             "texts have one of the two.",
@@ -105,13 +107,29 @@ def draw(checkpoint: Checkpoint, config: Any, auto: Any) -> tuple[Any, list[str]
     return module, []
 
 
-def load_body(checkpoint: Checkpoint, config: Any, auto: Any, seed: int) -> tuple[Any, list[str]]:
+def load_body(
+    checkpoint: Checkpoint, config: Any, auto: Any, seed: int, *, keep: bool = False
+) -> tuple[Any, list[str]]:
     """Load what is not head, and draw the head, also where the checkpoint has a fitting one.
 
+    Args:
+        checkpoint: with weights.
+        config: with the labels of the student.
+        auto: the Auto class of its classifiers.
+        seed: of a head that is drawn.
+        keep: load the head, too.
+
     Raises:
-        CheckpointError: the body has other weights than the files.
+        CheckpointError: the body, or a head to be kept, has other weights than the files.
     """
     module, missing = load_weights(checkpoint, config, auto, other_sizes=True)
+    if keep and missing:
+        raise CheckpointError(
+            f"{checkpoint.model}: its weight files lack {missing[0]}, so its head cannot be kept.",
+            "--head new draws another one.",
+        )
+    if keep:
+        return module, []
     head, body = _head(module), _body(module)
     lacking = [name for name in missing if name.startswith(body) and name not in head]
     lacking = [name for name in lacking if "pooler" not in name.split(".")]

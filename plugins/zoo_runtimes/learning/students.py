@@ -1,4 +1,4 @@
-"""A student: a body to start from, and a new head."""
+"""A student: a body to start from, and a head, which is new unless its own is to be kept."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _make(checkpoint: Checkpoint, modality: str, request: StudentRequest) -> Net
         if request.initial == "random":
             return draw(checkpoint, config, auto)
         if request.labels:
-            return load_body(checkpoint, config, auto, request.seed)
+            return load_body(checkpoint, config, auto, request.seed, keep=request.head == "keep")
         return load_weights(checkpoint, config, auto)
 
     with seeded(request.seed):

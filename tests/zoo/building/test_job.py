@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import msgspec
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -32,7 +33,8 @@ class Settled:
     base: None = None
     device: str = "cpu"
     modality: str = "image"
-    truth: None = None
+    truth: np.ndarray | None = None
+    space: SimpleNamespace | None = None
     spec: SimpleNamespace = field(default_factory=lambda: TRAINING)
 
 
@@ -78,6 +80,17 @@ def test_the_same_rows_are_held_out_every_time_and_others_with_another_seed(pict
     assert first.held == again.held != other.held
 
 
+def test_the_only_sample_of_a_class_is_trained_on(pictures, work):
+    seen = set()
+    for seed in range(20):
+        prepared = settled(pictures[5:9], held_out=0.25, seed=seed)
+        prepared.truth = np.array([0, 0, 1, 0])
+        job = opened(prepared, work)
+        assert len(job.held) == 1
+        seen |= {*job.held}
+    assert seen == {0, 1, 3}
+
+
 def test_what_was_scanned_is_not_scanned_again(pictures, work):
     first, events = opened(settled(pictures), work), []
     again = opened(settled(pictures), work, events)
@@ -108,6 +121,15 @@ def test_without_data_there_are_no_rows(work):
     prepared.spec = SimpleNamespace(name="merge-linear", kind="merging")
     job = opened(prepared, work)
     assert (job.samples, job.rows, job.held, job.skipped) == ((), (), (), ())
+
+
+def test_data_whose_classes_are_called_otherwise_is_other_data(pictures):
+    found = []
+    for labels in (("cat", "dog"), ("cat", "dog"), ("dog", "cat")):
+        prepared = settled(pictures)
+        prepared.truth, prepared.space = np.arange(20) % 2, SimpleNamespace(labels=labels)
+        found.append(identify_data(prepared).fingerprint)
+    assert found[0] == found[1] != found[2]
 
 
 def test_data_is_identified_by_the_rows_that_are_used(pictures):

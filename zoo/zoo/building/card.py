@@ -8,6 +8,7 @@ import msgspec
 
 from zoo.building.licences import joint_licence
 from zoo.building.manifest import Manifest
+from zoo.building.presets import LABELS
 from zoo.building.recipe import Recipe
 from zoo.errors import InputError
 from zoo.render.columns import Column, markdown_table
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from zoo.types.runtimes import ExportReport
 
 _MOST_LABELS = 20
+_KINDS = {"amalgamate": "amalgamation", "distill": "distillation", "finetune": "fine-tuning"}
 _ONNX = "\n## ONNX\n"
 
 
@@ -226,8 +228,8 @@ def _front_matter(built: Built, licence: str) -> str:
         facts["base_model"] = parents
     facts["pipeline_tag"] = built.task
     method = built.recipe.method
-    kind = {"amalgamate": "amalgamation", "distill": "distillation"}[built.recipe.command]
-    methods = [each.partition(":")[0] for each in method.split(",") if each]
+    kind = _KINDS[built.recipe.command]
+    methods = [each.partition(":")[0] for each in method.split(",") if each not in {"", LABELS}]
     facts["tags"] = ["zoo", kind, *methods]
     results = _results(built)
     if results:

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from zoo.building.licences import joint_licence
+from zoo.building.recipe import ADDING
 from zoo.probes.words import listed
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def check_members(draft: Draft) -> None:
         return
     if spec.kind == "merging":
         _check_merging(draft)
-    elif draft.recipe.command == "distill":
+    elif draft.recipe.command in ADDING:
         return
     elif (
         len(draft.teachers) == 1

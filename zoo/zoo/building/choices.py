@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from zoo.building.caching import free_bytes, require_room, should_cache
 from zoo.building.distilling import settle_columns
 from zoo.building.estimates import free_memory
+from zoo.building.finetuning import settle_head
 from zoo.building.label_decisions import BY_TEACHER, make_space, names_in, problems
 from zoo.building.label_maps import read_map
 from zoo.building.label_spaces import distinct, fold, separate, space_of, union
@@ -17,7 +18,7 @@ from zoo.building.needs import check_losses
 from zoo.building.place import TEACHERS, TRAINING
 from zoo.building.prepared import held_out
 from zoo.building.presets import loss_weights, rates_for
-from zoo.building.recipe import Views
+from zoo.building.recipe import ADDING, Views
 from zoo.building.stages import cache_bytes
 from zoo.errors import InputError, PluginError, ZooError
 from zoo.render.quantities import some
@@ -37,8 +38,8 @@ _SAMPLES_A_LABEL = 5
 
 def settle_labels(draft: Draft) -> None:
     """Decide the columns of the student's head."""
-    if draft.recipe.command == "distill":
-        settle_columns(draft)
+    if draft.recipe.command in ADDING:
+        (settle_head if draft.alone else settle_columns)(draft)
         return
     heads = [head_of(each) for each in draft.teachers]
     if not draft.soft:
@@ -117,7 +118,9 @@ def settle_training(draft: Draft) -> None:
 def _settle_rates(draft: Draft) -> None:
     if draft.student is None:
         return
-    advised = rates_for(draft.student.parameters, trained=draft.student.weights)
+    advised = rates_for(
+        draft.student.parameters, trained=draft.student.weights, head=draft.keeps_head
+    )
     rates = {name: rate for name, rate in advised.items() if draft.is_free(f"schedule.{name}")}
     if not draft.is_free("schedule.learning_rate"):
         rates = {}  # its multiples were meant for another one
@@ -130,6 +133,11 @@ def _settle_rates(draft: Draft) -> None:
         draft.warnings.append(
             "The preset paper is made for a student with trained weights, and this one has none: "
             "--preset balanced starts faster."
+        )
+    elif draft.recipe.preset == "paper" and draft.alone and draft.modality == "text":
+        draft.warnings.append(
+            "The preset paper is made for networks of images, and this one reads texts: "
+            "--preset balanced fits them."
         )
 
 
@@ -165,7 +173,7 @@ def _pair(draft: Draft) -> None:
         and all(layers)
         and bool(student.layers)
     )
-    if not spec.features or not whole or student is None or not layers:
+    if not spec.features or not whole or student is None or not (layers or draft.alone):
         return
     with draft.problems.watching(), _guarded(spec.name):
         draft.method = draft.method.paired(layers, student.layers)
@@ -238,6 +246,8 @@ def _check_batch(draft: Draft) -> None:
 
 
 def _settle_cache(draft: Draft) -> None:
+    if draft.alone:
+        return
     recipe = draft.recipe
     heads = [len(each.head.labels) if each.head else None for each in draft.teachers]
     size = cache_bytes(draft.stages, heads, len(draft.rows), recipe.views.count)

@@ -115,7 +115,8 @@ def _check_task(probe: Probe, draft: Draft, flag: str, typed: str) -> None:
         )
     if draft.modality and probe.modality != draft.modality:
         raise InputError(
-            f"{flag} {typed} holds {probe.modality}s, but the teachers read {draft.modality}s."
+            f"{flag} {typed} holds {probe.modality}s, but "
+            f"{'the model reads' if draft.alone else 'the teachers read'} {draft.modality}s."
         )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from zoo.building.data import settle_truth
+from zoo.building.finetuning import methods_beside
 from zoo.building.label_decisions import names_in
 from zoo.building.label_spaces import (
     LabelSpace,
@@ -45,13 +46,13 @@ def choose_methods(draft: Draft) -> None:
     """Take the methods that are named, or those that fit, and make them with their options."""
     recipe, catalogue = draft.recipe, draft.desk.catalogue
     heads = bool(draft.teachers) and all(classifies(each) for each in draft.teachers)
-    method = recipe.method
-    if method in _AUTO:
-        method = _default(catalogue, heads=heads)
-        draft.why = _why(draft.teachers, heads=heads)
-    else:
-        draft.why = "as asked for"
+    method, draft.why = recipe.method, "as asked for"
     with draft.problems.watching():
+        if draft.alone:
+            method = methods_beside(draft)
+        elif method in _AUTO:
+            method = _default(catalogue, heads=heads)
+            draft.why = _why(draft.teachers, heads=heads)
         options = _by_method(recipe.options, method, catalogue)
         others = {name: options.pop(name) for name in (recipe.calibrate,) if name in options}
         parts = parts_of(method, options, catalogue, published=recipe.preset == "paper")
@@ -64,7 +65,7 @@ def choose_methods(draft: Draft) -> None:
         )
         draft.recipe = msgspec.structs.replace(
             recipe,
-            method=join(parts),
+            method=join(parts) or LABELS,
             options={each.name: dict(each.options) for each in parts if each.options} | others,
         )
         check_needs(draft)
@@ -119,7 +120,7 @@ def _why(teachers: Sequence[Member], *, heads: bool) -> str:
 
 def _by_method(options: Mapping[str, Any], method: str, catalogue: Catalogue) -> dict[str, Any]:
     """Nest options that are written flat: of the only method, or with a method before a point."""
-    names = [each.partition(":")[0].strip() for each in method.split(",")]
+    names = [each.partition(":")[0].strip() for each in method.split(",") if each]
     found: dict[str, Any] = {}
     for key, value in options.items():
         owner, point, option = key.rpartition(".")
@@ -129,6 +130,8 @@ def _by_method(options: Mapping[str, Any], method: str, catalogue: Catalogue) ->
             found.setdefault(owner, {})[option] = value
         elif len(names) == 1:
             found.setdefault(names[0], {})[key] = value
+        elif not names:
+            raise InputError(f"--set {key}: no method is named.", "--method NAME")
         else:
             owner = _owner(key, names, catalogue)
             raise InputError(f"--set {key}: whose option is it?", f"--set {owner}.{key}={value}")
@@ -172,7 +175,7 @@ def _added(parts: Sequence[Part], *, labelled: bool) -> dict[str, float]:
 def _summary(parts: Sequence[Part]) -> AmalgamatorSpec:
     """Describe several methods as the rest of a build reads one."""
     return AmalgamatorSpec(
-        name=join(parts),
+        name=join(parts) or LABELS,
         target="",
         summary="; ".join(str(each.spec.summary) for each in parts),
         reference="; ".join(each.spec.reference for each in parts if each.spec.reference),

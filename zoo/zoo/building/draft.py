@@ -42,6 +42,7 @@ class Draft:
         all_teachers: none of them failed, so that what they have in common can be judged.
         parts: methods of a distillation.
         fitting: they have what they need, so that they can be asked where they compare.
+        head: whether a fine-tuned model keeps its head, and why, half a sentence.
         label_names: classes of labelled data, in the order of ``truth``'s numbers until the
             student's columns are known.
     """
@@ -59,6 +60,7 @@ class Draft:
     method: Any = None
     parts: tuple[Part, ...] = ()
     fitting: bool = True
+    head: str = ""
     why: str = ""
     modality: str = ""
     space: LabelSpace | None = None
@@ -86,6 +88,16 @@ class Draft:
     def trains(self) -> bool:
         """Whether a student is trained; also where the method is not known."""
         return self.spec is None or self.spec.kind == "training"
+
+    @property
+    def alone(self) -> bool:
+        """Whether nobody teaches the student but the labels of the data."""
+        return self.recipe.command == "finetune"
+
+    @property
+    def keeps_head(self) -> bool:
+        """Whether the student begins with the trained head of its checkpoint."""
+        return self.head.startswith("kept")
 
     @property
     def soft(self) -> bool:
@@ -147,6 +159,7 @@ class Draft:
             student = StudentChoice(
                 model=_fixed(self.student),
                 initial="pretrained" if self.student.weights else "random",
+                head=("keep" if self.keeps_head else "new") if self.head else student.head,
                 tap=student.tap,
             )
         base = _fixed(self.base) if self.base else recipe.base

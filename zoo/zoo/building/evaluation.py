@@ -75,6 +75,7 @@ class Metrics(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         teachers: alias -> each one on its own task.
         ensemble: the teachers together, without a student.
         kd: a student of the soft targets alone.
+        start: the student before the training, where it began with a trained head.
         differences: the student against the others, on the same samples.
         gates: alias -> mean share of a teacher in how sure they are, over the unlabelled samples.
         unlabelled: samples behind the agreements.
@@ -87,6 +88,7 @@ class Metrics(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     teachers: dict[str, Judgement] = {}
     ensemble: Judgement | None = None
     kd: Judgement | None = None
+    start: Judgement | None = None
     differences: tuple[Difference, ...] = ()
     gates: dict[str, float] = {}
     unlabelled: int = 0
@@ -95,7 +97,8 @@ class Metrics(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def table(self) -> dict[str, Any]:
         """Give model -> its numbers, for a table with one row a model."""
-        rows = {"student": self.student, "kd": self.kd, "ensemble": self.ensemble}
+        rows = {"student": self.student, "start": self.start}
+        rows |= {"kd": self.kd, "ensemble": self.ensemble}
         rows |= {f"teacher {alias}": each for alias, each in self.teachers.items()}
         return {name: msgspec.to_builtins(each) for name, each in rows.items() if each is not None}
 
@@ -109,6 +112,7 @@ class Answers:
         teachers: (N, C_i) logits of each, in the order of the label space.
         ensemble: (N, C) probabilities, what the teachers say together.
         kd: (N, C) logits.
+        start: (N, C) logits.
         gates: (N, number of teachers), how sure they are against one another.
         truth: (N,) columns of the student; -1 where the right label is none of its.
     """
@@ -117,6 +121,7 @@ class Answers:
     teachers: tuple[Array, ...]
     ensemble: Array | None = None
     kd: Array | None = None
+    start: Array | None = None
     gates: Array | None = None
     truth: Array | None = None
 
@@ -148,12 +153,13 @@ def judge(
         labelled = _known(labelled)
     held, true = unlabelled, labelled
     sets = [each for each in (held, true) if each is not None]
-    compared = ("student", "kd", "ensemble")
+    compared = ("student", "kd", "start", "ensemble")
     has = {who: any(getattr(each, who) is not None for each in sets) for who in compared}
     return Metrics(
         method=method,
         student=_judged(space, held, true, "student") if has["student"] else None,
         kd=_judged(space, held, true, "kd") if has["kd"] else None,
+        start=_judged(space, held, true, "start") if has["start"] else None,
         ensemble=_judged(space, held, true, "ensemble") if has["ensemble"] else None,
         teachers={} if true is None else _teachers(space, true),
         differences=tuple(_differences(space, held, true)),
@@ -249,7 +255,7 @@ def _differences(
 ) -> Iterable[Difference]:
     if true is not None and true.student is not None:
         truth, student = true.truth, true.student
-        for name in ("kd", "ensemble"):
+        for name in ("start", "kd", "ensemble"):
             other = getattr(true, name)
             if other is not None:
                 mine, its = np.argmax(student, axis=1), np.argmax(other, axis=1)
@@ -285,6 +291,7 @@ def _known(answers: Answers) -> Answers:
         teachers=tuple(each[rows] for each in answers.teachers),
         ensemble=kept(answers.ensemble),
         kd=kept(answers.kd),
+        start=kept(answers.start),
         gates=kept(answers.gates),
         truth=answers.truth[rows],
     )

@@ -105,7 +105,7 @@ def fetch(member: Member) -> Checkpoint:
 
 
 def identify_data(prepared: Prepared) -> DataIdentity:
-    """Digest the unlabelled data that is used."""
+    """Digest the data that is used, with what its labels are called where they are learned."""
     inputs = prepared.inputs
     if inputs is None:
         return DataIdentity(source="", samples=0, fingerprint="")
@@ -114,6 +114,7 @@ def identify_data(prepared: Prepared) -> DataIdentity:
     digest = fingerprint(inputs.source, chosen, names)
     if prepared.truth is not None:
         told = hashlib.blake2b(prepared.truth.tobytes(), digest_size=16)
+        told.update("\n".join(prepared.space.labels if prepared.space else ()).encode())
         digest = hashlib.blake2b(
             f"{digest}/{told.hexdigest()}".encode(), digest_size=32
         ).hexdigest()
@@ -209,12 +210,19 @@ def _scanned(
 
 
 def _divided(prepared: Prepared, good: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Draw the rows that are kept for judging; the others are trained on."""
+    """Draw the rows that are kept for judging; the others are trained on.
+
+    Of a class whose label is learned, one sample at least is trained on.
+    """
     count = held_out(len(good), prepared.recipe.held_out)
     if count >= len(good):
         count = 0
-    drawn = np.random.default_rng(prepared.recipe.seed).permutation(len(good))[:count]
-    held = {good[number] for number in drawn.tolist()}
+    drawn = np.random.default_rng(prepared.recipe.seed).permutation(len(good)).tolist()
+    if prepared.truth is not None:
+        classes = prepared.truth[np.asarray(prepared.rows, dtype=np.int64)]
+        last = {int(classes[good[number]]): number for number in drawn}
+        drawn = [number for number in drawn if last[int(classes[good[number]])] != number]
+    held = {good[number] for number in drawn[:count]}
     return tuple(row for row in good if row not in held), tuple(sorted(held))
 
 

@@ -30,6 +30,8 @@ def joint_licence(licences: Mapping[str, str | None]) -> tuple[str, str]:
     Returns:
         The identifier, ``other`` where no single one can be right; and why, as sentences.
     """
+    if not licences:
+        return "other", "No weights of others went into it: its licence is yours to choose."
     unknown = [alias for alias, licence in licences.items() if not licence]
     known = {alias: licence.casefold() for alias, licence in licences.items() if licence}
     if unknown:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 STUDENT, BASE = "student", "base"
 #: Names that tables and results give to something else.
-_TAKEN = frozenset({STUDENT, BASE, "teachers", "ensemble", "kd", "joint"})
+_TAKEN = frozenset({STUDENT, BASE, "teachers", "ensemble", "kd", "start", "joint"})
 _ALIAS = re.compile(r"[A-Za-z0-9][\w.-]*")
 _CONFIG = "config.json"
 

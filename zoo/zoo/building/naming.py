@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from zoo.building.methods import Part
+from zoo.building.recipe import ADDING
 from zoo.catalogue import build
 from zoo.errors import InputError, unknown_name
 
@@ -58,7 +59,7 @@ def parts_of(
     """Find and make the methods that are named.
 
     Args:
-        method: names with weights.
+        method: names with weights; empty for none.
         options: method -> its options.
         catalogue: what the plugins provide.
         published: methods take the options of their authors where nothing else is said.
@@ -66,13 +67,13 @@ def parts_of(
     Raises:
         InputError: a name, weight or option that is wrong.
     """
-    named = split(method)
+    named = split(method) if method else []
     for owner in options:
         if owner not in dict(named):
-            listed = ", ".join(name for name, _ in named)
+            listed = ", ".join(name for name, _ in named) or "none"
             raise InputError(
                 f"options of {owner} are given, and the methods are {listed}.",
-                f"--method {method},{owner}",
+                f"--method {method},{owner}" if method else f"--method {owner}",
             )
     return tuple(_part(name, weight, options, catalogue, published) for name, weight in named)
 
@@ -104,7 +105,7 @@ def forget_others(filed: dict[str, Any], typed: Mapping[str, Any]) -> tuple[str,
     """Take options of methods that are named no more out of what a file says; say which."""
     options, method, said = filed.get("options"), typed.get("method"), {**filed, **typed}
     # Other commands have one method, and its options may be tables themselves.
-    several = said.get("command") == "distill"
+    several = said.get("command") in ADDING
     if not several or not isinstance(options, dict) or not isinstance(method, str):
         return ()
     named = {*dict(split(method)), said.get("calibrate")}

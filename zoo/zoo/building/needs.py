@@ -88,7 +88,10 @@ def check_losses(draft: Draft) -> None:
     if draft.parts and draft.recipe.keep and draft.space is None and draft.fitting:
         draft.warnings.append("--keep names labels, and this student has no head.")
     # Weights that are wrong are not settled, and have been spoken of.
-    if draft.parts and not any(draft.weights.values()) and not draft.problems.problems:
+    silent = not any(draft.weights.values()) and not draft.problems.problems
+    if draft.alone and silent:
+        draft.problems.add("`labels` with the weight 0 teaches nothing.", "--weight labels=1")
+    elif draft.parts and silent:
         names = listed([each.name for each in draft.parts], quote=False)
         draft.problems.add(
             f"{names} give{'s' * (len(draft.parts) == 1)} the student no loss to learn from.",
@@ -168,8 +171,8 @@ def _check_pretext(draft: Draft, part: Part) -> None:
         )
     else:
         draft.notes.append(
-            f"{part.name} warms the student up first, for {part.weight:.0%} more steps; the "
-            "baseline begins without."
+            f"{part.name} warms the student up first, for {part.weight:.0%} more steps"
+            f"{'.' if draft.alone else '; the baseline begins without.'}"
         )
 
 

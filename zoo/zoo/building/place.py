@@ -129,7 +129,8 @@ class Work:
         if found:
             raise InputError(
                 f"{self.typed!r} cannot go on: {'; '.join(found)}.",
-                "Put back what it began with, or start anew: zoo amalgamate ... -o NEW-FOLDER",
+                "Put back what it began with, or start anew: "
+                f"zoo {self.recipe.command} ... -o NEW-FOLDER",
             )
         return version_notes(self.state.manifest, current)
 

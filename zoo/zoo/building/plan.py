@@ -1,4 +1,4 @@
-"""What ``zoo amalgamate`` is about to do and what it costs, as people and programs read it."""
+"""What a command that makes a model is about to do and what it costs, for people and programs."""
 
 from __future__ import annotations
 
@@ -100,6 +100,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         cache: whether the teachers' outputs are kept, and why.
         compare: a student by soft targets alone is trained beside.
         pairing: where the methods look.
+        head: whether a fine-tuned model keeps its trained head, and why; empty for other commands.
         notes: what was chosen because of the data.
     """
 
@@ -130,6 +131,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     command: str = "amalgamate"
     temperature: float = 1.0
     pairing: tuple[PlannedPair, ...] = ()
+    head: str = ""
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     schema_version: int = 1
@@ -178,6 +180,7 @@ def make_plan(prepared: Prepared) -> Plan:
         folder=str(prepared.place),
         command=recipe.command,
         temperature=recipe.targets.temperature,
+        head=prepared.head,
         notes=prepared.notes,
         warnings=prepared.warnings,
     )

@@ -12,6 +12,7 @@ from zoo.building.choices import settle_labels, settle_training
 from zoo.building.data import read_data, read_evaluation
 from zoo.building.distilling import choose_methods
 from zoo.building.draft import Draft
+from zoo.building.finetuning import check_alone
 from zoo.building.members import (
     BASE,
     Desk,
@@ -24,7 +25,7 @@ from zoo.building.members import (
 from zoo.building.methods import Alone
 from zoo.building.place import check_place
 from zoo.building.prepared import Prepared
-from zoo.building.recipe import Recipe, TeacherChoice
+from zoo.building.recipe import ADDING, Recipe, TeacherChoice
 from zoo.checkpoints import device_here
 from zoo.events import Listener, ignore
 from zoo.types.training import StudentRequest
@@ -37,6 +38,11 @@ if TYPE_CHECKING:
     from zoo.types.specs import AmalgamatorSpec
 
 _NAME_TEACHERS = "--teacher birds=MODEL --teacher dogs=MODEL, two or more."
+#: What to say, and what to type, where student or data are missing.
+_NO_STUDENT = ("no student is named.", "--student MODEL, a folder with a config.json will do.")
+_NO_DATA = ("no data is named to train on.", "--data FOLDER, without labels.")
+_NO_MODEL = ("no model is named to fine-tune.", "zoo finetune MODEL --data DATA -o DIR")
+_NO_LABELS = ("no data is named to learn from.", "--data DATA, a folder a class or a table.")
 
 
 def prepare(
@@ -93,7 +99,9 @@ def _look(draft: Draft) -> None:
     recipe, problems = draft.recipe, draft.problems
     names, wrong = aliases(recipe.teachers)
     problems.problems += wrong
-    if not recipe.teachers:
+    if draft.alone:
+        check_alone(draft)
+    elif not recipe.teachers:
         one = recipe.command == "distill"
         problems.add("no teacher is named.", "--teacher MODEL" if one else _NAME_TEACHERS)
     for name, choice in zip(names, recipe.teachers, strict=True):
@@ -114,7 +122,7 @@ def _look(draft: Draft) -> None:
 
 def _choose_method(draft: Draft) -> None:
     """Take the method that is named, or the one that fits, and build it with its options."""
-    if draft.recipe.command == "distill":
+    if draft.recipe.command in ADDING:
         choose_methods(draft)
         return
     recipe, catalogue = draft.recipe, draft.desk.catalogue
@@ -157,11 +165,12 @@ def _settle_student(draft: Draft) -> None:
         return
     if spec.kind == "training":
         if recipe.student is None:
-            draft.problems.add(
-                "no student is named.", "--student MODEL, a folder with a config.json will do."
-            )
+            draft.problems.add(*(_NO_MODEL if draft.alone else _NO_STUDENT))
+        elif recipe.student.head == "keep" and not draft.alone:
+            said = "`head: keep` is for fine-tuning: a student that is taught gets a new head."
+            draft.problems.add(said, "zoo finetune --head keep")
         if not recipe.data:
-            draft.problems.add("no data is named to train on.", "--data FOLDER, without labels.")
+            draft.problems.add(*(_NO_LABELS if draft.alone else _NO_DATA))
     elif recipe.student is not None:
         draft.notes.append(f"{spec.name} makes no use of --student: nothing is trained.")
         draft.student = None
@@ -186,6 +195,7 @@ def _look_inside(draft: Draft) -> None:
     draft.request = StudentRequest(
         labels=draft.space.labels if draft.space else (),
         initial="pretrained" if draft.student.weights else "random",
+        head="keep" if draft.keeps_head else "new",
         seed=draft.recipe.seed,
         inputs_like=draft.teachers[0].described if draft.teachers else None,
     )
@@ -220,6 +230,7 @@ def _finished(draft: Draft) -> Prepared:
         weights=draft.weights,
         parts=draft.parts,
         tap=draft.tap,
+        head=draft.head,
         compare=draft.compared,
         extras=draft.extras,
         inputs=draft.inputs,

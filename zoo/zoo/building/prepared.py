@@ -47,6 +47,7 @@ class Prepared:
         watched: where the student alone is looked at.
         weights: name of a loss -> its weight, ``soft`` among them where soft targets are learned.
         parts: methods of a distillation.
+        head: whether a fine-tuned model keeps its trained head, and why, half a sentence.
         tap: layer of the student whose samples are mixed; empty where they are not.
         compare: a student of the soft targets alone is trained beside.
         extras: parameters of what is trained beside the student.
@@ -79,6 +80,7 @@ class Prepared:
     watched: tuple[FeatureShape, ...] = ()
     parts: tuple[Part, ...] = ()
     tap: str = ""
+    head: str = ""
     compare: bool = False
     truth: npt.NDArray[np.int64] | None = None
     inputs: Inputs | None

@@ -83,13 +83,40 @@ DISTILLING: Mapping[str, Mapping[str, Any]] = {
     "balanced": {**_BALANCED, **_DISTILLED},
     "quick": {**PRESETS["quick"], **_DISTILLED},
 }
+#: Crops keep most of an image: its label is about all of it, and no teacher sees the same crop.
+_TUNED: dict[str, Any] = {
+    "labelled": True,
+    "compare": False,
+    "views": {"kind": "random", "scale": 0.75},
+}
+#: ``paper`` has the rate, the momentum and the weight decay that published fine-tunings of residual
+#: networks share (Li et al., Rethinking the Hyperparameters for Fine-tuning, ICLR 2020, section 1).
+FINETUNING: Mapping[str, Mapping[str, Any]] = {
+    "paper": {
+        **_TUNED,
+        "schedule": {
+            "epochs": 30,
+            "batch": 64,
+            "optimiser": "sgd",
+            "learning_rate": 0.01,
+            "head_rate": 1.0,
+            "extras_rate": 1.0,
+            "weight_decay": 1e-4,
+            "decay": "step",
+            "warmup": 0.0,
+        },
+    },
+    "balanced": {**_TUNED, "schedule": _BALANCED["schedule"]},
+    "quick": {**_TUNED, "schedule": PRESETS["quick"]["schedule"], "samples": 2000},
+}
+_OF_COMMAND = {"amalgamate": PRESETS, "distill": DISTILLING, "finetune": FINETUNING}
 #: Of a student that starts from nothing, and of every part that does: a head, a method's extras.
 FRESH_RATE = 1e-3
 #: Of the trained body of a network that is not small, and the size from which one is small.
 _TRAINED_RATE, _SMALL = 1e-4, 600_000
 
 
-def rates_for(parameters: int | None, *, trained: bool) -> dict[str, float]:
+def rates_for(parameters: int | None, *, trained: bool, head: bool = False) -> dict[str, float]:
     """Give the learning rates of a student.
 
     A trained body learns at 1e-4, a small one faster in inverse proportion to its size, and nothing
@@ -98,6 +125,7 @@ def rates_for(parameters: int | None, *, trained: bool) -> dict[str, float]:
     Args:
         parameters: of the student; None counts as large.
         trained: whether its body has trained weights.
+        head: whether its head has, too.
     """
     rate = FRESH_RATE
     if trained:
@@ -106,7 +134,7 @@ def rates_for(parameters: int | None, *, trained: bool) -> dict[str, float]:
     rate = float(f"{rate:.1e}")
     return {
         "learning_rate": rate,
-        "head_rate": FRESH_RATE / rate,
+        "head_rate": 1.0 if head else FRESH_RATE / rate,
         "extras_rate": FRESH_RATE / rate,
     }
 
@@ -119,7 +147,7 @@ def preset_values(name: str, command: str = "amalgamate") -> dict[str, Any]:
     """
     if name not in PRESETS:
         raise unknown_name("preset", name, PRESETS, "--preset balanced")
-    return {"preset": name, **(DISTILLING if command == "distill" else PRESETS)[name]}
+    return {"preset": name, **_OF_COMMAND.get(command, PRESETS)[name]}
 
 
 def baseline_weights(weights: Mapping[str, float]) -> dict[str, float]:

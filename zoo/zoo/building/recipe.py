@@ -14,7 +14,9 @@ NotNegative = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
 
 PresetName = Literal["paper", "balanced", "quick"]
-Command = Literal["amalgamate", "distill"]
+Command = Literal["amalgamate", "distill", "finetune"]
+#: Their methods add up; there may be several, and each has options of its own.
+ADDING: frozenset[Command] = frozenset({"distill", "finetune"})
 TargetKind = Literal["concat", "per_teacher", "standardised", "gated", "union"]
 GateKind = Literal["entropy", "max_logit", "energy"]
 
@@ -39,11 +41,14 @@ class StudentChoice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     Attributes:
         model: reference, folder (one with only a ``config.json`` will do) or name.
         initial: its weights; ``auto`` takes those of the checkpoint where it has some.
+        head: keep the trained head of the checkpoint, or draw a new one; ``auto`` keeps it in
+            fine-tuning where its labels are the classes of the data.
         tap: where its features are read.
     """
 
     model: str
     initial: Literal["auto", "pretrained", "random"] = "auto"
+    head: Literal["auto", "keep", "new"] = "auto"
     tap: str = "auto"
 
 
@@ -71,7 +76,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         batch: samples of one forward pass; a method sees so many at a time.
         accumulate: batches of one optimiser step.
         learning_rate: of the student's body.
-        head_rate: multiple of it for the new head.
+        head_rate: multiple of it for the head.
         extras_rate: multiple of it for what a method trains beside the student.
         weight_decay: an L2 penalty.
         optimiser: ``sgd`` has Nesterov momentum of 0.9.
@@ -117,8 +122,9 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     Attributes:
         command: which command it belongs to.
         method: name of the amalgamator, or names of methods of distillation that add up, each with
-            its weight: ``kd,hkd:3``; ``auto`` takes what fits.
-        options: of the amalgamator; in distillation, method -> its options.
+            its weight: ``kd,hkd:3``; ``auto`` takes what fits. In fine-tuning, those beside the
+            labels; ``labels`` for none.
+        options: of the amalgamator; in distillation and fine-tuning, method -> its options.
         loss_weights: name of a loss -> its weight; the method's own where it is not named; ``soft``
             is that of the soft targets.
         loss_factor: multiplies the method's own weight of every loss that is not named.
@@ -126,7 +132,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         teachers: in the order of the student's labels; ``[alias=]MODEL`` each will do.
         student: what is trained; its reference will do.
         data: inputs; labels that they may have are not looked at, unless ``labelled``.
-        labelled: learn the labels of the data, too.
+        labelled: learn the labels of the data, too; fine-tuning learns nothing else.
         probe: how to read them.
         samples: most of them to use, evenly spread; 0 takes all.
         held_out: share of the data that is kept for judging without labels.

@@ -41,6 +41,7 @@ NAMES: Mapping[str, str] = {
     "gate": "targets.gate",
     "gate_temperature": "targets.gate_temperature",
     "initial": "student.initial",
+    "head": "student.head",
     "label": "probe.label",
     "text": "probe.text",
     "image": "probe.image",

@@ -12,13 +12,15 @@ if TYPE_CHECKING:
     from zoo.building.intervals import Difference
 
 _GAIN = {1: "a gain", 0: "no gain shown", -1: "a loss"}
+_HELPED = {1: "it helped", 0: "no difference shown", -1: "it did harm"}
 _BETTER = {1: "the student is better", 0: "no difference shown", -1: "the student is worse"}
 
 
 def verdict(metrics: Metrics) -> tuple[str, ...]:
     """Say whether the method was worth it, one sentence each."""
     found = {(each.against, each.of): each for each in metrics.differences}
-    sentences = [
+    sentences = [_trained(found["start", JOINT])] if ("start", JOINT) in found else []
+    sentences += [
         _compared(metrics.method, found[key])
         for key in (("kd", JOINT), ("kd", INSIDE), ("kd", AGREEMENT), ("ensemble", JOINT))
         if key in found
@@ -42,6 +44,12 @@ def _compared(method: str, one: Difference) -> str:
     endings = _GAIN if one.against == "kd" else _BETTER
     apart, ending = _apart(one, one.against), endings[_side(one)]
     return f"{method} is {apart} in {one.of}{_interval(one)}: {ending}."
+
+
+def _trained(one: Difference) -> str:
+    """Compare a model with itself before the training."""
+    apart = _apart(one, "its start")
+    return f"The training left it {apart}{_interval(one)}: {_HELPED[_side(one)]}."
 
 
 def _own(method: str, one: Difference) -> str:

@@ -104,7 +104,7 @@ def _unclaimed(data: str) -> InputError:
     path = Path(data).expanduser()
     if path.is_file():
         if is_image(path.name):
-            return InputError(f"{data!r} is a single image; ranking needs labelled data.", _LAYOUTS)
+            return InputError(f"{data!r} is a single image; labelled data has more.", _LAYOUTS)
         kind = repr(path.suffix) if path.suffix else "files without an ending"
         kinds = ", ".join([*KINDS, ".npz"])
         return InputError(f"{data!r}: Zoo cannot read {kind}.", f"It reads {kinds}, and folders.")

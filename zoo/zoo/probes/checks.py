@@ -30,13 +30,13 @@ def _classes(labels: Labels, source: str) -> None:
         only = labels.names[found[0]]
         raise InputError(
             f"all {count(int(counts.sum()), 'sample')} of {source!r} are of one class, {only!r}; "
-            "ranking needs two or more.",
+            "two or more are needed.",
             "--label NAME chooses another column, --split NAME another split.",
         )
     if counts.max() < 2:
         raise InputError(
-            f"each of the {len(found)} samples of {source!r} has a class of its own; ranking needs "
-            "two or more samples a class.",
+            f"each of the {len(found)} samples of {source!r} has a class of its own; two or "
+            "more samples a class are needed.",
             "--label NAME chooses another column; --task regression reads numbers as quantities, "
             "--task text reads texts that are all different.",
         )

@@ -136,8 +136,8 @@ def _too_few(
         hint = f"Are the labels in {folder / tables[0]}? Name that file." if tables else _LAYOUT
         hint = f"Or did you mean {inner}?" if len(_folders(inner)) > 1 else hint
         return UnlabelledError(
-            f"all images of {where!r} are in one sub-folder, {filled[0]!r}; ranking needs two or "
-            "more classes.",
+            f"all images of {where!r} are in one sub-folder, {filled[0]!r}; two or more "
+            "classes are needed.",
             hint,
         )
     if loose:

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 
 HELD, LABELLED = "held-out", "labelled"
-#: The learner that is published, and the one it is compared with.
-STUDENT, BASELINE = "student", "kd"
+#: The learner that is published, the one it is compared with, and itself before the training.
+STUDENT, BASELINE, START = "student", "kd", "start"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -170,6 +170,7 @@ class Register:
             teachers=teachers,
             ensemble=targets.ensemble(tensors).numpy() if targets else None,
             kd=None if self.lacks(BASELINE) else self._said(BASELINE, exam),
+            start=None if self.lacks(START) else self._said(START, exam),
             gates=targets.gates(tensors).numpy() if targets else None,
             truth=exam.truth,
         )

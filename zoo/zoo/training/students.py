@@ -1,4 +1,4 @@
-"""From teachers and unlabelled data to a student: open, ask, train, judge."""
+"""From teachers, or labels alone, and data to a student: open, ask, train, judge."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from zoo.building.methods import classroom_of
 from zoo.building.presets import baseline_weights
 from zoo.checkpoints import guarded
 from zoo.render.quantities import count_text, some
-from zoo.training.asking import BASELINE, STUDENT, Register
+from zoo.training.asking import BASELINE, START, STUDENT, Register
 from zoo.training.checkpoints import newest
 from zoo.training.moments import Statistics
 from zoo.training.observing import Teacher, statistics_of
@@ -20,7 +20,7 @@ from zoo.training.order import Length
 from zoo.training.setup import Learner, TrainingSetup
 from zoo.training.targets import make_targets
 from zoo.training.teacher_cache import CachedTeaching, ClosedTeacher, Questions, fill
-from zoo.training.teaching import OnlineTeaching
+from zoo.training.teaching import NoTeaching, OnlineTeaching
 from zoo.training.trainer import train
 from zoo.training.warming import warm_up
 
@@ -78,6 +78,8 @@ def make_student(job: Job) -> Trained:
         device=torch.device(job.options.device),
         labels=job.labels,
     )
+    if job.prepared.request is not None and job.prepared.request.head == "keep":
+        register.ask(START, setup.learners[STUDENT].network)
     warmed = _warm_up(job, setup)
     if warmed is not None and warmed.interrupted:
         return Trained(network=setup.learners[STUDENT].network, result=warmed)
@@ -207,9 +209,9 @@ def _classroom(job: Job) -> Classroom:
 
 
 def targets_of(job: Job, statistics: Statistics | None) -> SoftTargetLoss | None:
-    """Put the teachers together; None where they have no labels of the student in common."""
+    """Put the teachers together; None without any, or without labels of the student in common."""
     space = job.prepared.space
-    if space is None or not all(each.block for each in space.teachers):
+    if space is None or not space.teachers or not all(each.block for each in space.teachers):
         return None
     return make_targets(job.prepared.recipe.targets, space.columns, len(space.labels), statistics)
 
@@ -217,6 +219,8 @@ def targets_of(job: Job, statistics: Statistics | None) -> SoftTargetLoss | None
 def prepare_teaching(job: Job, register: Register) -> tuple[Teaching, Statistics | None]:
     """Bring the teachers into the form in which they teach, and examine them on the way."""
     prepared = job.prepared
+    if not prepared.teachers:
+        return NoTeaching(), None
     if prepared.cache is not None and prepared.cache.cache:
         return _cached(job, register)
     teachers, statistics = ask_openly(job, register)

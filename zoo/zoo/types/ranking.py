@@ -109,6 +109,27 @@ class Exclusion(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
+class Truth(msgspec.Struct, frozen=True, kw_only=True):
+    """What one of the leaders was worth once it was fine-tuned.
+
+    Attributes:
+        accuracy: share of the held-out samples that it gets right.
+        interval: 95 % interval of the accuracy.
+        samples: that were held out; the same ones for every model.
+        steps: of its training.
+        seconds: of it, or of its last part where it was interrupted.
+        folder: where the fine-tuned model lies.
+    """
+
+    model: str
+    accuracy: float
+    interval: tuple[float, float]
+    samples: int
+    steps: int
+    seconds: float
+    folder: str
+
+
 class Ranking(msgspec.Struct, frozen=True, kw_only=True):
     """Which checkpoints to start from, best first, and everything left out.
 
@@ -117,6 +138,7 @@ class Ranking(msgspec.Struct, frozen=True, kw_only=True):
         agreement: Kendall's W of the counted estimators; None with fewer than two.
         prior_agreement: weighted tau between the evidence and the prior.
         warnings: where the evidence is thin, one sentence each.
+        truth: leaders that were fine-tuned, in the order of the ranking; empty where nobody asked.
     """
 
     run: str
@@ -130,4 +152,5 @@ class Ranking(msgspec.Struct, frozen=True, kw_only=True):
     agreement: float | None = None
     prior_agreement: float | None = None
     seconds: float = 0.0
+    truth: tuple[Truth, ...] = ()
     schema_version: int = SCHEMA_VERSION

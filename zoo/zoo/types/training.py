@@ -164,14 +164,16 @@ class StudentRequest:
     """What a student is to be.
 
     Attributes:
-        labels: C names of its new head; empty: no head, an extractor.
+        labels: C names of its head; empty: no head, an extractor.
         initial: start from the weights of the checkpoint, or from random ones.
+        head: draw a new one, or keep the trained one of the checkpoint, whose labels are these.
         seed: of everything that is drawn.
         inputs_like: takes over the preprocessing of this checkpoint where it has none of its own.
     """
 
     labels: tuple[str, ...] = ()
     initial: Literal["pretrained", "random"] = "pretrained"
+    head: Literal["new", "keep"] = "new"
     seed: int = 0
     inputs_like: Checkpoint | None = None
 
@@ -275,7 +277,7 @@ class Trains(Protocol):
         modality: str,
         request: StudentRequest,
     ) -> TrainableNetwork:
-        """Load or make a network with a new head.
+        """Load or make a network with the head that is asked for.
 
         Args:
             checkpoint: whose folder needs no weights where ``request.initial`` is ``random``.

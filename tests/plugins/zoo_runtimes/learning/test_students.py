@@ -231,16 +231,12 @@ def test_norms_of_random_students_learn_statistics(runtime, tiny_checkpoint):
     assert all(part.training and part.momentum == 0.1 for part in norms)
 
 
-def test_no_classifier_of_the_architecture_is_one_sentence(runtime, tiny_checkpoint, tmp_path):
+def test_no_classifier_of_the_architecture_is_one_sentence(runtime, tiny_checkpoint):
     checkpoint = tiny_checkpoint("clip")
     with pytest.raises(CheckpointError, match=r"no ForSequenceClassification class of .* 'clip'"):
         runtime.layers(checkpoint, "text", REQUEST)
-    t5 = msgspec.structs.replace(tiny_checkpoint("t5"), folder=str(tmp_path / "t5"))
-    shutil.copytree(tiny_checkpoint("t5").folder, tmp_path / "t5")
-    path = tmp_path / "t5" / "config.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "is_encoder_decoder": True}))
     with pytest.raises(CheckpointError, match="an encoder and writes with a decoder"):
-        runtime.layers(t5, "text", REQUEST)
+        runtime.layers(tiny_checkpoint("t5"), "text", REQUEST)
 
 
 def test_what_cannot_be_opened_is_one_sentence(runtime, tiny_checkpoint, tmp_path):
@@ -300,3 +296,31 @@ def test_a_teacher_can_be_saved_as_it_was(runtime, tiny_checkpoint, tmp_path):
     teacher.save(tmp_path)
     plain = AutoModelForImageClassification.from_pretrained(tmp_path)
     assert not differing(state(teacher), plain.state_dict())
+
+
+@pytest.mark.parametrize("name", ["resnet", "bert", "mobilenet_v2"])
+def test_a_head_that_is_kept_computes_what_it_did(name, runtime, tiny_checkpoint):
+    checkpoint = tiny_checkpoint(name)
+    teacher = runtime.open_teacher(checkpoint, OPTIONS, checkpoint.entry.modality)
+    student = open_student(runtime, checkpoint, labels=teacher.head.labels, head="keep")
+    assert not differing(state(teacher), state(student))
+    assert student.head.labels == teacher.head.labels
+    assert all(each.requires_grad for each in student.module.parameters())
+    inputs = student.reader.samples()
+    with torch.no_grad():
+        said, before = (each.observe(inputs, ()).logits for each in (student, teacher))
+    assert torch.allclose(said, before, atol=1e-5)
+
+
+def test_a_head_that_the_files_lack_cannot_be_kept(runtime, tiny_checkpoint, broken_copy):
+    from safetensors.torch import load_file, save_file
+
+    checkpoint = broken_copy(tiny_checkpoint("resnet"))
+    path = Path(checkpoint.folder) / "model.safetensors"
+    weights = load_file(path)
+    save_file({k: v for k, v in weights.items() if not k.startswith("classifier")}, path)
+    request = StudentRequest(labels=LABELS, head="keep")
+    with pytest.raises(CheckpointError, match=r"lack classifier.*cannot be kept") as caught:
+        runtime.open_student(checkpoint, OPTIONS, "image", request)
+    assert "--head new" in caught.value.hint
+    assert runtime.open_student(checkpoint, OPTIONS, "image", REQUEST).head.labels == LABELS
