@@ -44,9 +44,10 @@ def test_methods_of_strangers_keep_their_promises(stranger, python, tmp_path):
 def test_the_tests_of_the_page_pass(stranger, page, blocks, python, tmp_path):
     stranger("zoo-alike", "zoo_alike", "zoo_alike_method")
     stranger("zoo-hint", "zoo_hint", "zoo_hint_method")
+    stranger("zoo-wider", "zoo_wider", "zoo_wider_parts")
     own = [each for each in blocks(page("docs/plugins.md"), "python") if "def test_" in each]
     names = re.findall(r"def (test_\w+)", "\n".join(own))
-    assert len(names) == len(own) == 2
+    assert len(names) == len(own) == 3
     calls = "\n".join(f"{name}()" for name in names)
     python("-c", "\n".join([*own, calls]), path=tmp_path)
 
