@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 REFERENCE = Path(__file__).parent / "reference"
 RANKING_SCHEMA = REFERENCE / "ranking.schema.json"
 ARCHITECTURES = REFERENCE / "architectures.json"
+GROWTH = REFERENCE / "growth.json"
 
 
 def hooks() -> str:
@@ -140,6 +141,38 @@ def _architecture(row: dict[str, Any]) -> list[str]:
         _same(row["ranked"]),
         row["attributions"],
     ]
+
+
+def growth(*, real: bool) -> str:
+    """Tabulate what benchmarks/growth_exact.py measured: tiny drawn networks, or real ones."""
+    rows = [row for row in json.loads(GROWTH.read_text("utf-8"))["rows"] if row["real"] is real]
+    lines = [
+        "| network | grows | float64 | float32 | largest answer | |",
+        "|---|---|--:|--:|--:|---|",
+    ]
+    last = ""
+    for row in rows:
+        name, last = "" if row["network"] == last else row["network"], row["network"]
+        numbers = [row["fp64"], row["fp32"]]
+        cells = ["-" if each is None else f"{each:.1e}" for each in numbers]
+        scale = "-" if row["scale"] is None else f"{row['scale']:.3g}"
+        word = "exact" if row["exact"] else f"**refused**: {row['why'].rstrip('.')}"
+        lines.append(f"| {name} | {row['growth']} | {' | '.join(cells)} | {scale} | {word} |")
+    return "\n".join(lines)
+
+
+def families() -> str:
+    """Tabulate the families that can be grown, and what each can change."""
+    from zoo.api import open_catalogue
+    from zoo.settings import Settings
+
+    specs = open_catalogue(Settings()).specs("family")
+    lines = ["| family | model types | sizes |", "|---|---|---|"]
+    for spec in specs.values():
+        kinds = ", ".join(f"`{kind}`" for kind in spec.model_types) or "your own `nn.Module`"
+        sizes = ", ".join(f"`--{size.replace('_', '-')}`" for size in ("width", *spec.sizes))
+        lines.append(f"| {spec.summary} | {kinds} | {sizes} |")
+    return "\n".join(lines)
 
 
 def _same(equal: bool) -> str:
