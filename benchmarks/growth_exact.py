@@ -20,7 +20,7 @@ import transformers
 
 from zoo.api import open_catalogue
 from zoo.errors import ZooError
-from zoo.growing.prepared import family_of, grower_spec
+from zoo.growing.prepared import family_of
 from zoo.growing.proof import compare
 from zoo.growing.work import carry_out, draw
 from zoo.settings import resolve
@@ -218,7 +218,7 @@ CASES = (
 def drawn() -> Iterator[Row]:
     """Grow every tiny network in every way."""
     catalogue = open_catalogue(resolve().settings)
-    grower = catalogue.create("grower", grower_spec("", catalogue).name)
+    grower = catalogue.create("grower", catalogue.preferred("grower").name)
     for case in CASES:
         kind = getattr(transformers, case.kind)
         for growth, steps in case.growths.items():
@@ -252,7 +252,7 @@ def drawn() -> Iterator[Row]:
 def real(folder: Path) -> Iterator[Row]:
     """Grow every checkpoint of a folder that a family knows."""
     catalogue = open_catalogue(resolve().settings)
-    grower = catalogue.create("grower", grower_spec("", catalogue).name)
+    grower = catalogue.create("grower", catalogue.preferred("grower").name)
     runtime = catalogue.create("runtime", "torch")
     growths: dict[str, Steps] = {"width 2x": [Widen(width="2x")], "depth +1": [Deepen(depth="+1")]}
     for place in sorted(folder.iterdir()):

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from zoo.growing.work import Drawing, Grown
-    from zoo.types.growing import WholeNetwork, Widen
+    from zoo.types.growers import WholeNetwork
+    from zoo.types.growing import Widen
 
 GROWER = "net2net"
 

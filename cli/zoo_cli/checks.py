@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.catalogue import KINDS, Kind, build, options_of
 from zoo.host import PLUGIN_ERRORS, InstalledPlugin, PluginHost
 from zoo.testing.promises import described
-from zoo.types import distilling, growing, protocols, runtimes
+from zoo.types import distilling, growers, protocols, runtimes
 from zoo.types.specs import (
     AmalgamatorSpec,
     AugmenterSpec,
@@ -45,8 +45,8 @@ _PROTOCOLS = {
     "augmenter": distilling.Augmenter,
     "pretext": distilling.Pretext,
     "calibrator": distilling.Calibrator,
-    "grower": growing.Grower,
-    "family": growing.Family,
+    "grower": growers.Grower,
+    "family": growers.Family,
 }
 #: What runs the object of a spec; imported when it is asked for, as it imports torch.
 _CHECKS: dict[type[Spec], str] = {

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoo.errors import InputError
+from zoo_cli import options
 from zoo_cli.values import expand_lists, literal
 
 if TYPE_CHECKING:
@@ -18,6 +19,19 @@ def parse_options(
 ) -> dict[str, Any]:
     """Turn ``option=value`` into ``{option: value}``; the method's name may stand before it."""
     return dict(_pairs(ctx, param, values, "--set width=64"))
+
+
+#: ``--set`` of a command that has one method.
+method_options = options.option(
+    "--set",
+    "options",
+    metavar="OPTION=VALUE",
+    multiple=True,
+    callback=parse_options,
+    default_shown="the method's own",
+    variable="ZOO_METHOD_OPTIONS",
+    help="One option of the method, see `zoo plugins show NAME`. Repeat it.",
+)
 
 
 def parse_weights(

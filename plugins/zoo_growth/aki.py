@@ -31,14 +31,15 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from zoo.types.growing import AxisMap, Blueprint, Growth, Stack, WholeNetwork
+    from zoo.types.growers import Growth, WholeNetwork
+    from zoo.types.growing import AxisMap, Blueprint, Stack
 
 _NOISE = 1.0
 _WHY = "what is added comes from the layer above"
 
 
 class Aki:
-    """Implements :class:`zoo.types.growing.Grower`.
+    """Implements :class:`zoo.types.growers.Grower`.
 
     Args:
         tiled: copy what is under a norm from its beginning on, not at random.

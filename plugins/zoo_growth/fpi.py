@@ -21,13 +21,14 @@ from zoo_growth.net2net import Net2Net
 from zoo_growth.stacking import restacked, stacking
 
 if TYPE_CHECKING:
-    from zoo.types.growing import Axis, AxisMap, Blueprint, WholeNetwork
+    from zoo.types.growers import WholeNetwork
+    from zoo.types.growing import Axis, AxisMap, Blueprint
 
 _WHY = "copies of some channels change what a norm over all of them divides by"
 
 
 class Fpi(Net2Net):
-    """Implements :class:`zoo.types.growing.Grower`.
+    """Implements :class:`zoo.types.growers.Grower`.
 
     Args:
         tiled: copy what is under a norm from its beginning on, not at random.

@@ -29,11 +29,12 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from zoo.types.growing import Blueprint, Growth, Stack
+    from zoo.types.growers import Growth
+    from zoo.types.growing import Blueprint, Stack
 
 
 class Lemon:
-    """Implements :class:`zoo.types.growing.Grower`.
+    """Implements :class:`zoo.types.growers.Grower`.
 
     Args:
         uneven: how far a share may be from an equal one, as a part of it, in [0, 1).

@@ -35,14 +35,15 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from zoo.types.growing import AxisMap, Blueprint, Growth, Stack, WholeNetwork
+    from zoo.types.growers import Growth, WholeNetwork
+    from zoo.types.growing import AxisMap, Blueprint, Stack
 
 _WIDTH = "combinations of the old channels, which are learned"
 _DEPTH = "new layers are combinations of the old ones, which are learned"
 
 
 class Ligo:
-    """Implements :class:`zoo.types.growing.Grower`.
+    """Implements :class:`zoo.types.growers.Grower`.
 
     Args:
         steps: of learning.

@@ -18,11 +18,12 @@ from zoo.growing.filling import fill
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from zoo.types.growing import AxisMap, Blueprint, Growth
+    from zoo.types.growers import Growth
+    from zoo.types.growing import AxisMap, Blueprint
 
 
 class Net2Net:
-    """Implements :class:`zoo.types.growing.Grower`.
+    """Implements :class:`zoo.types.growers.Grower`.
 
     Args:
         noise: size of the noise on readers, as a multiple of each weight's own spread.

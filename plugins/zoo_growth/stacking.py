@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from zoo.types.growing import Blueprint, Stack, WholeNetwork
+    from zoo.types.growers import WholeNetwork
+    from zoo.types.growing import Blueprint, Stack
 
     #: (number among N new layers, N, number of old layers) -> number of an old layer.
     Order = Callable[[int, int, int], int]
@@ -32,7 +33,7 @@ WHY = "new layers repeat others, and are not silent"
 
 
 class Stacking(Net2Net):
-    """Implements :class:`zoo.types.growing.Grower`: the layers once more, on top.
+    """Implements :class:`zoo.types.growers.Grower`: the layers once more, on top.
 
     Args:
         noise: as in Net2Net.
@@ -45,7 +46,7 @@ class Stacking(Net2Net):
 
 
 class Interpolation(Net2Net):
-    """Implements :class:`zoo.types.growing.Grower`: every layer several times in a row.
+    """Implements :class:`zoo.types.growers.Grower`: every layer several times in a row.
 
     Args:
         noise: as in Net2Net.

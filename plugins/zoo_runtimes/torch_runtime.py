@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from zoo.types.growing import WholeNetwork
+    from zoo.types.growers import WholeNetwork
     from zoo.types.model import Checkpoint
     from zoo.types.runtimes import Backbone, RuntimeOptions, Tap
     from zoo.types.training import FeatureShape, StepCost, StudentRequest, TrainableNetwork

@@ -118,12 +118,32 @@ class Catalogue:
         known = self.provided(noun)
         if name not in known:
             words = noun.replace("_", " ")
-            raise unknown_name(words, name, known, f"zoo plugins list --hook zoo_{noun}s")
+            raise unknown_name(words, name, known, f"zoo plugins list --hook {_hook(noun)}")
         return known[name].spec
+
+    def preferred(self, noun: str, name: str = "") -> Any:
+        """Give the spec of a name; without one, the first that is a default, or the first.
+
+        Raises:
+            UnknownNameError: nobody provides it.
+            InputError: nobody provides any.
+        """
+        if name:
+            return self.spec(noun, name)
+        specs = self.specs(noun)
+        if not specs:
+            raise InputError(
+                f"no plugin provides a {noun}.", f"zoo plugins list --hook {_hook(noun)}"
+            )
+        return next((each for each in specs.values() if each.default), next(iter(specs.values())))
 
     def create(self, noun: str, name: str, options: Mapping[str, Any] | None = None) -> Any:
         """Import what a spec points at and build it with the person's options."""
         return build(self.spec(noun, name), options)
+
+
+def _hook(noun: str) -> str:
+    return next(each.hook for each in KINDS if each.noun == noun)
 
 
 def expand_names(names: Iterable[str], specs: Mapping[str, EstimatorSpec], task: str) -> list[str]:

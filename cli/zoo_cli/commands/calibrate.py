@@ -13,7 +13,7 @@ from zoo_cli.context import zoo_command
 from zoo_cli.data_options import input_options
 from zoo_cli.output import Column
 from zoo_cli.progress import listening
-from zoo_cli.recipe_flags import parse_options
+from zoo_cli.recipe_flags import method_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,16 +64,7 @@ _COLUMNS = (
     variable="ZOO_CALIBRATOR",
     help="See `zoo plugins list --hook zoo_calibrators`.",
 )
-@options.option(
-    "--set",
-    "options",
-    metavar="OPTION=VALUE",
-    multiple=True,
-    callback=parse_options,
-    default_shown="the method's own",
-    variable="ZOO_METHOD_OPTIONS",
-    help="One option of the method, see `zoo plugins show NAME`. Repeat it.",
-)
+@method_options
 @options.option(
     "--samples",
     metavar="N",

@@ -11,7 +11,7 @@ from zoo_cli import options
 from zoo_cli.context import zoo_command
 from zoo_cli.data_options import input_options
 from zoo_cli.progress import listening
-from zoo_cli.recipe_flags import parse_options
+from zoo_cli.recipe_flags import method_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,16 +89,7 @@ def _size(name: str, text: str, *, variable: str) -> Callable[[F], F]:
     variable="ZOO_GROWER",
     help="What sets the weights, see `zoo plugins list --hook zoo_growers`.",
 )
-@options.option(
-    "--set",
-    "options",
-    metavar="OPTION=VALUE",
-    multiple=True,
-    callback=parse_options,
-    default_shown="the method's own",
-    variable="ZOO_METHOD_OPTIONS",
-    help="One option of the method, see `zoo plugins show NAME`. Repeat it.",
-)
+@method_options
 @options.option(
     "--allow-inexact",
     is_flag=True,

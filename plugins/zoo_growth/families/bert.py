@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from zoo.growing.tables import Rules
-    from zoo.types.growing import Deepen, WholeNetwork, Widen
+    from zoo.types.growers import WholeNetwork
+    from zoo.types.growing import Deepen, Widen
 
 FIELDS = Fields(
     hidden="hidden_size",
@@ -41,7 +42,7 @@ _HEADS = "heads {0}*head {0}"
 
 
 class Bert:
-    """Implements :class:`zoo.types.growing.Family`."""
+    """Implements :class:`zoo.types.growers.Family`."""
 
     def grown(self, config: Any, steps: Sequence[Widen | Deepen]) -> Any:
         """Give the larger configuration."""

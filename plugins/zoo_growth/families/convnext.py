@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zoo.growing.tables import Rules
-    from zoo.types.growing import Blueprint, Deepen, WholeNetwork, Widen
+    from zoo.types.growers import WholeNetwork
+    from zoo.types.growing import Blueprint, Deepen, Widen
 
 _WHY = (
     "its layer norms see all channels and their epsilon is in the code, so only whole copies keep "
@@ -27,7 +28,7 @@ _WHY = (
 
 
 class ConvNext:
-    """Implements :class:`zoo.types.growing.Family`."""
+    """Implements :class:`zoo.types.growers.Family`."""
 
     def grown(self, config: Any, steps: Sequence[Widen | Deepen]) -> Any:
         """Give the larger configuration."""

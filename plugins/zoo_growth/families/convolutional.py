@@ -16,7 +16,13 @@ from zoo.errors import InputError
 from zoo.growing.depth import Deepened, deepened_names, fresh_part, stacked
 from zoo.growing.sizes import check_size, deepened, factor_of, sized
 from zoo.growing.tables import batch_norm, linear
-from zoo.types.growing import Axis, Blueprint, Deepen, Stack, Widen
+from zoo.types.growing import (
+    Axis,
+    Blueprint,
+    Deepen,
+    Stack,
+    Widen,
+)
 from zoo_growth.families.encoders import unlike
 
 if TYPE_CHECKING:
@@ -25,7 +31,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from zoo.growing.tables import Rules
-    from zoo.types.growing import Repetition, Rule, WholeNetwork
+    from zoo.types.growers import WholeNetwork
+    from zoo.types.growing import Repetition, Rule
 
 #: Channels of a layer are rounded to these where they are so already: hardware likes them.
 _EVEN = 8

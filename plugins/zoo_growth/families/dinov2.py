@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from zoo.growing.depth import deepened_names, stacked
 from zoo.growing.sizes import sized
 from zoo.growing.tables import KEEPS, linear, norm, parameter, resolve, writes
-from zoo.types.growing import Axis, Blueprint, Dim, Rule, Widen
+from zoo.types.growing import (
+    Axis,
+    Blueprint,
+    Dim,
+    Rule,
+    Widen,
+)
 from zoo_growth.families.encoders import (
     Fields,
     axes_of_layers,
@@ -26,7 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from zoo.growing.tables import Rules
-    from zoo.types.growing import Deepen, WholeNetwork
+    from zoo.types.growers import WholeNetwork
+    from zoo.types.growing import Deepen
 
 FIELDS = Fields(
     hidden="hidden_size", heads="num_attention_heads", mlp="", depth="num_hidden_layers"
@@ -37,7 +44,7 @@ _HEADS = "heads {0}*head {0}"
 
 
 class Dinov2:
-    """Implements :class:`zoo.types.growing.Family`."""
+    """Implements :class:`zoo.types.growers.Family`."""
 
     def grown(self, config: Any, steps: Sequence[Widen | Deepen]) -> Any:
         """Give the larger configuration.

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from zoo.growing.tables import Rules
-    from zoo.types.growing import Deepen, WholeNetwork, Widen
+    from zoo.types.growers import WholeNetwork
+    from zoo.types.growing import Deepen, Widen
 
 FIELDS = Fields(hidden="dim", heads="n_heads", mlp="hidden_dim", depth="n_layers")
 _GROW = (FIELDS.hidden, FIELDS.heads, FIELDS.mlp, FIELDS.depth)
@@ -35,7 +36,7 @@ _EPSILON = 1e-12
 
 
 class DistilBert:
-    """Implements :class:`zoo.types.growing.Family`."""
+    """Implements :class:`zoo.types.growers.Family`."""
 
     def grown(self, config: Any, steps: Sequence[Widen | Deepen]) -> Any:
         """Give the larger configuration."""

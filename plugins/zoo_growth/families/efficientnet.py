@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zoo.growing.tables import Rules
-    from zoo.types.growing import Blueprint, WholeNetwork, Widen
+    from zoo.types.growers import WholeNetwork
+    from zoo.types.growing import Blueprint, Widen
 
 _SIZES = ("width_coefficient", "hidden_dim", "depth_divisor", "squeeze_expansion_ratio")
 _LISTS = ("in_channels", "out_channels", "expand_ratios", "num_block_repeats")
@@ -37,7 +38,7 @@ _LAST = 1280
 
 
 class EfficientNet:
-    """Implements :class:`zoo.types.growing.Family`."""
+    """Implements :class:`zoo.types.growers.Family`."""
 
     def grown(self, config: Any, steps: Sequence[Widen | Deepen]) -> Any:
         """Give the larger configuration."""

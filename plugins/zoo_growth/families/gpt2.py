@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zoo.growing.tables import Rules
-    from zoo.types.growing import Deepen, WholeNetwork, Widen
+    from zoo.types.growers import WholeNetwork
+    from zoo.types.growing import Deepen, Widen
 
 FIELDS = Fields(hidden="n_embd", heads="n_head", mlp="n_inner", depth="n_layer")
 _GROW = (FIELDS.hidden, FIELDS.heads, FIELDS.mlp, FIELDS.depth)
@@ -47,7 +48,7 @@ _TABLE = {
 
 
 class Gpt2:
-    """Implements :class:`zoo.types.growing.Family`."""
+    """Implements :class:`zoo.types.growers.Family`."""
 
     def grown(self, config: Any, steps: Sequence[Widen | Deepen]) -> Any:
         """Give the larger configuration; its MLP is named where it stops being 4 times as wide."""

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zoo.growing.tables import Rules
-    from zoo.types.growing import Stack, WholeNetwork, Widen
+    from zoo.types.growers import WholeNetwork
+    from zoo.types.growing import Stack, Widen
 
 FIELDS = Fields(
     hidden="hidden_size",
@@ -56,7 +57,7 @@ _ROTARY = "the rotary positions of a wider head turn by other angles"
 
 
 class Llama:
-    """Implements :class:`zoo.types.growing.Family`."""
+    """Implements :class:`zoo.types.growers.Family`."""
 
     def grown(self, config: Any, steps: Sequence[Widen | Deepen]) -> Any:
         """Give the larger configuration; the width of a head is named, and stays."""

@@ -23,14 +23,15 @@ if TYPE_CHECKING:
     from torch import nn
 
     from zoo.growing.tables import Rules
-    from zoo.types.growing import Blueprint, WholeNetwork, Widen
+    from zoo.types.growers import WholeNetwork
+    from zoo.types.growing import Blueprint, Widen
 
 #: What else decides about widths: they are read off the network that the fields make.
 _WIDTHS = ("depth_multiplier", "min_depth", "depth_divisible_by", "expand_ratio")
 
 
 class MobileNet:
-    """Implements :class:`zoo.types.growing.Family`."""
+    """Implements :class:`zoo.types.growers.Family`."""
 
     def grown(self, config: Any, steps: Sequence[Widen | Deepen]) -> Any:
         """Give the larger configuration."""

@@ -24,14 +24,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zoo.growing.tables import Rules
-    from zoo.types.growing import Blueprint, Deepen, Stack, WholeNetwork, Widen
+    from zoo.types.growers import WholeNetwork
+    from zoo.types.growing import Blueprint, Deepen, Stack, Widen
 
 STEMS, LISTS = ("embedding_size",), ("hidden_sizes", "depths")
 STEM = "stem"
 
 
 class ResNet:
-    """Implements :class:`zoo.types.growing.Family`."""
+    """Implements :class:`zoo.types.growers.Family`."""
 
     def grown(self, config: Any, steps: Sequence[Widen | Deepen]) -> Any:
         """Give the larger configuration."""

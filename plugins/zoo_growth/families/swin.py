@@ -22,14 +22,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from zoo.growing.tables import Rules
-    from zoo.types.growing import Stack, WholeNetwork, Widen
+    from zoo.types.growers import WholeNetwork
+    from zoo.types.growing import Stack, Widen
 
 _SIZES, _LISTS = ("embed_dim", "mlp_ratio"), ("depths", "num_heads")
 _FOLLOW = ("hidden_size", "stage_names", "out_features", "out_indices")
 
 
 class Swin:
-    """Implements :class:`zoo.types.growing.Family`."""
+    """Implements :class:`zoo.types.growers.Family`."""
 
     def grown(self, config: Any, steps: Sequence[Widen | Deepen]) -> Any:
         """Give the larger configuration; sizes are those of the first stage."""

@@ -22,7 +22,8 @@ from zoo_growth.families.encoders import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from zoo.types.growing import Deepen, WholeNetwork, Widen
+    from zoo.types.growers import WholeNetwork
+    from zoo.types.growing import Deepen, Widen
 
 FIELDS = Fields(
     hidden="hidden_size",
@@ -55,7 +56,7 @@ _TABLE = {
 
 
 class Vit:
-    """Implements :class:`zoo.types.growing.Family`."""
+    """Implements :class:`zoo.types.growers.Family`."""
 
     def grown(self, config: Any, steps: Sequence[Widen | Deepen]) -> Any:
         """Give the larger configuration."""

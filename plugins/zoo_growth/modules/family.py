@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
     from torch.export import ExportedProgram
 
-    from zoo.types.growing import Axis, WholeNetwork
+    from zoo.types.growers import WholeNetwork
+    from zoo.types.growing import Axis
     from zoo_growth.modules.tracing import Trace
     from zoo_growth.modules.walking import Joint
 
@@ -42,7 +43,7 @@ class Form:
 
 
 class TracedNetwork:
-    """Implements :class:`zoo.types.growing.WholeNetwork` for any module.
+    """Implements :class:`zoo.types.growers.WholeNetwork` for any module.
 
     Args:
         module: in eval mode.
@@ -142,7 +143,7 @@ def _like(example: Tensor, generator: torch.Generator) -> Tensor:
 
 
 class OwnModule:
-    """Implements :class:`zoo.types.growing.ModuleFamily`."""
+    """Implements :class:`zoo.types.growers.ModuleFamily`."""
 
     def whole(
         self, module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]

@@ -41,7 +41,7 @@ _WEIGHTLESS = {"Transformer", "Pooling", "Normalize"}
 
 
 class TransformersWhole:
-    """Implements :class:`zoo.types.growing.WholeNetwork`."""
+    """Implements :class:`zoo.types.growers.WholeNetwork`."""
 
     def __init__(self, module: Any, checkpoint: Checkpoint, modality: str) -> None:
         self._module, self._checkpoint, self._modality = module.eval(), checkpoint, modality

@@ -18,7 +18,8 @@ from zoo.growing.learning import Material, learning
 from zoo.growing.work import carry_out, draw
 from zoo.testing.growth import HeldNetwork, randomise
 from zoo.types import ImageInput
-from zoo.types.growing import Deepen, Growth, Widen
+from zoo.types.growers import Growth
+from zoo.types.growing import Deepen, Widen
 from zoo_growth.families.bert import Bert
 from zoo_growth.families.resnet import ResNet
 from zoo_growth.families.vit import Vit

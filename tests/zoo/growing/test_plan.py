@@ -12,7 +12,14 @@ from zoo.growing.choosing import exact_maps
 from zoo.growing.depth import stacked
 from zoo.growing.plan import GrowthPlan, NetworkSize, size_of, steps_of, with_memory
 from zoo.growing.work import Drawing
-from zoo.types.growing import Axis, Blueprint, Deepen, Dim, Rule, Widen
+from zoo.types.growing import (
+    Axis,
+    Blueprint,
+    Deepen,
+    Dim,
+    Rule,
+    Widen,
+)
 
 
 @dataclass

@@ -11,7 +11,7 @@ import msgspec
 
 from zoo.calibrating.kept import Calibration, write
 from zoo.calibrating.labelled import read_labelled
-from zoo.calibrating.opening import calibrator_spec, gradient_runtime, open_network
+from zoo.calibrating.opening import gradient_runtime, open_network
 from zoo.calibrating.work import Work, readable
 from zoo.checkpoints import inspected, locate
 from zoo.errors import InputError
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from zoo.types.model import Candidate
     from zoo.types.protocols import Source
     from zoo.types.runtimes import Head
+    from zoo.types.specs import CalibratorSpec
     from zoo.types.training import TrainableNetwork
 
 #: Samples without labels that are looked at by default, and of one pass.
@@ -96,7 +97,7 @@ def calibrate(
         CheckpointError: the checkpoint cannot be used, or has no head.
     """
     started = time.monotonic()
-    spec = calibrator_spec(method, catalogue)
+    spec: CalibratorSpec = catalogue.preferred("calibrator", method)
     calibrator: Calibrator = catalogue.create("calibrator", spec.name, options)
     candidate, source = locate(
         str(model.expanduser().absolute()) if isinstance(model, Path) else model,

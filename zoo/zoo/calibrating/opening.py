@@ -23,22 +23,6 @@ if TYPE_CHECKING:
     from zoo.types.training import TrainableNetwork
 
 
-def calibrator_spec(name: str, catalogue: Catalogue) -> CalibratorSpec:
-    """Give the calibrator of a name; without one, the first that is a default.
-
-    Raises:
-        UnknownNameError: there is no such calibrator.
-        InputError: there is none at all.
-    """
-    specs: dict[str, CalibratorSpec] = catalogue.specs("calibrator")
-    if name:
-        spec: CalibratorSpec = catalogue.spec("calibrator", name)
-        return spec
-    if not specs:
-        raise InputError("no plugin calibrates.", "zoo plugins list --hook zoo_calibrators")
-    return next((each for each in specs.values() if each.default), next(iter(specs.values())))
-
-
 def gradient_runtime(
     entry: ModelEntry, modality: str | None, settings: Settings, catalogue: Catalogue
 ) -> tuple[RuntimeSpec, Trains]:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from zoo.catalogue import Catalogue
     from zoo.growing.prepared import PreparedGrowth
     from zoo.settings import Settings
-    from zoo.types.growing import Learns, WholeNetwork
+    from zoo.types.growers import Learns, WholeNetwork
     from zoo.types.model import Checkpoint
 
 #: Written into the folder, beside the card.

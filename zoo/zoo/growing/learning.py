@@ -28,7 +28,7 @@ from zoo.training.samples import batches
 from zoo.training.setup import Learner, Taught, TrainingSetup
 from zoo.training.teaching import NoTeaching
 from zoo.training.trainer import train
-from zoo.types.growing import Learned
+from zoo.types.growers import Learned
 from zoo.types.protocols import ProbeOptions
 from zoo.types.training import Observed
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from zoo.growing.prepared import PreparedGrowth
     from zoo.growing.work import Drawing
     from zoo.training.setup import Batch
-    from zoo.types.growing import Learns, WholeNetwork
+    from zoo.types.growers import Learns, WholeNetwork
     from zoo.types.runtimes import Head
     from zoo.types.training import FeatureShape, InputReader
 
@@ -122,7 +122,7 @@ def learning(
 
 
 class _Learning:
-    """Implements :class:`zoo.types.growing.Learns`."""
+    """Implements :class:`zoo.types.growers.Learns`."""
 
     def __init__(
         self,

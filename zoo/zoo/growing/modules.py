@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
     from zoo.catalogue import Catalogue
     from zoo.settings import Settings
-    from zoo.types.growing import Grower, ModuleFamily, WholeNetwork, Widen
+    from zoo.types.growers import Grower, ModuleFamily, WholeNetwork
+    from zoo.types.growing import Widen
+    from zoo.types.specs import GrowerSpec
 
-#: Name of the family that reads how a module is built.
-FAMILY = "module"
 #: Generated inputs that the two modules are compared on, at least.
 COMPARED = 32
 
@@ -120,18 +120,22 @@ def _found(
 ) -> tuple[ModuleFamily, Grower, str]:
     """Find the family of modules, the grower, and its name where it does not keep the function."""
     from zoo.api import open_catalogue
-    from zoo.growing.prepared import grower_spec
     from zoo.settings import resolve
 
     catalogue: Catalogue = open_catalogue(settings or resolve().settings)
-    spec = grower_spec(method, catalogue)
+    spec: GrowerSpec = catalogue.preferred("grower", method)
     if spec.needs:
         raise InputError(
             f"{spec.name} learns from data, which is for checkpoints alone: zoo grow --help",
             "Leave the method out.",
         )
     grower: Grower = catalogue.create("grower", spec.name, dict(options or {}))
-    family: ModuleFamily = catalogue.create("family", FAMILY)
+    readers = [each for each in catalogue.specs("family").values() if not each.model_types]
+    if not readers:
+        raise InputError(
+            "no plugin grows modules of one's own.", "zoo plugins list --hook zoo_families"
+        )
+    family: ModuleFamily = catalogue.create("family", readers[0].name)
     return family, grower, "" if spec.preserving else spec.name
 
 

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zoo.growing.work import Drawing
-    from zoo.types.growing import Axis, AxisMap, Stack, WholeNetwork
+    from zoo.types.growers import WholeNetwork
+    from zoo.types.growing import Axis, AxisMap, Stack
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)*")
 

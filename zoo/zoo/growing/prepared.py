@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, Any, Literal
 from zoo.checkpoints import fitting_runtimes, guarded, inspected, locate
 from zoo.errors import InputError, ZooError
 from zoo.events import Listener, ignore
-from zoo.types.growing import Deepen, Rebuilds, Widen
+from zoo.types.growers import Rebuilds
+from zoo.types.growing import Deepen, Widen
 from zoo.types.protocols import Describes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from zoo.catalogue import Catalogue
-    from zoo.growing.plan import GrowthPlan
+    from zoo.growing.plan import GrowthPlan, GrowthStep
     from zoo.growing.work import Drawing
     from zoo.settings import Settings
-    from zoo.types.growing import Family, Grower, WholeNetwork
+    from zoo.types.growers import Family, Grower, WholeNetwork
     from zoo.types.model import Candidate, Checkpoint, ModelEntry
     from zoo.types.protocols import ProbeOptions, Source
     from zoo.types.specs import FamilySpec, GrowerSpec, RuntimeSpec
@@ -127,7 +128,7 @@ def prepare_growth(
     place = Path(folder).expanduser()
     if folder:
         check_new(place, folder)
-    method = grower_spec(request.method, catalogue)
+    method: GrowerSpec = catalogue.preferred("grower", request.method)
     _check_data(request, method)
     grower: Grower = catalogue.create("grower", method.name, dict(request.options or {}))
     candidate, source = locate(
@@ -143,17 +144,20 @@ def prepare_growth(
     with guarded(spec, "imagine", request.model):
         network = runtime.imagine_whole(described)
     named, family = family_of(network.config, catalogue, request.model)
-    drawing, notes = _drawn(request, family, grower, network)
+    drawing, larger, notes = _drawn(request, family, grower, network)
+    steps = steps_of(drawing)
+    if not steps:
+        raise InputError(f"{request.model} would stay as it is.", "--width 2x, or --depth +1")
     if not request.allow_inexact:
-        _refuse_inexact(request, method, drawing)
+        _refuse_inexact(request, method, steps)
     plan = GrowthPlan(
         model=candidate.model,
         family=named.name,
         method=method.name,
-        steps=steps_of(drawing),
+        steps=steps,
         exact=method.preserving and not drawing.reasons,
         before=size_of(network),
-        after=size_of(network.enlarged(drawing.config)),
+        after=size_of(larger),
         download=source.missing_bytes(candidate),
         seed=request.seed,
         folder=folder,
@@ -175,22 +179,6 @@ def prepare_growth(
         place=place,
         plan=with_memory(plan, free_memory("cpu")),
     )
-
-
-def grower_spec(name: str, catalogue: Catalogue) -> GrowerSpec:
-    """Give the grower of a name; without one, the first that is a default.
-
-    Raises:
-        UnknownNameError: there is no such grower.
-        InputError: there is none at all.
-    """
-    if name:
-        spec: GrowerSpec = catalogue.spec("grower", name)
-        return spec
-    specs: Mapping[str, GrowerSpec] = catalogue.specs("grower")
-    if not specs:
-        raise InputError("no plugin grows networks.", "zoo plugins list --hook zoo_growers")
-    return next((each for each in specs.values() if each.default), next(iter(specs.values())))
 
 
 def family_of(config: Any, catalogue: Catalogue, model: str) -> tuple[FamilySpec, Family]:
@@ -242,9 +230,8 @@ def _rebuilder(
 
 def _drawn(
     request: GrowthRequest, family: Family, grower: Grower, network: WholeNetwork
-) -> tuple[Drawing, tuple[str, ...]]:
-    """Settle what is done, and what to know of it; the larger network can be made."""
-    from zoo.growing.plan import steps_of
+) -> tuple[Drawing, WholeNetwork, tuple[str, ...]]:
+    """Settle what is done, make the larger network without weights, and say what to know of it."""
     from zoo.growing.work import draw
 
     wanted, notes = _wanted(request, family, network)
@@ -256,10 +243,7 @@ def _drawn(
     place = places.pop() if places else "end"
     with _possible(request.model):
         drawing = draw(network, family, grower, wanted, seed=request.seed, place=place)
-        network.enlarged(drawing.config)
-    if not steps_of(drawing):
-        raise InputError(f"{request.model} would stay as it is.", "--width 2x, or --depth +1")
-    return drawing, notes
+        return drawing, network.enlarged(drawing.config), notes
 
 
 @contextmanager
@@ -331,8 +315,10 @@ def _document(target: str) -> dict[str, Any]:
     return said
 
 
-def _refuse_inexact(request: GrowthRequest, method: GrowerSpec, drawing: Drawing) -> None:
-    reasons = list(dict.fromkeys(drawing.reasons))
+def _refuse_inexact(
+    request: GrowthRequest, method: GrowerSpec, steps: Sequence[GrowthStep]
+) -> None:
+    reasons = [f"{each.what}: {each.reason}" for each in steps if each.reason]
     if not method.preserving:
         reasons.insert(0, f"{method.name} does not keep it")
     if reasons:

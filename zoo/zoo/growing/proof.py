@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from zoo.growing.work import Drawing
-    from zoo.types.growing import WholeNetwork
+    from zoo.types.growers import WholeNetwork
 
 Numbers = Literal["fp64", "fp32", "bf16", "fp16"]
 #: Largest difference, as a multiple of max(1, largest answer). A network that computes in float32

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from zoo.errors import CheckpointError
-from zoo.types.growing import Amends, Growth
+from zoo.types.growers import Amends, Growth
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from zoo.types.growing import AxisMap, Blueprint, Family, Grower, Learns, WholeNetwork
+    from zoo.types.growers import Family, Grower, Learns, WholeNetwork
+    from zoo.types.growing import AxisMap, Blueprint
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -111,7 +112,7 @@ def carry_out(
         drawing: see :func:`draw`.
         grower: that chose the maps.
         seed: the same.
-        learn: see :class:`zoo.types.growing.Growth`.
+        learn: see :class:`zoo.types.growers.Growth`.
 
     Raises:
         CheckpointError: a rule does not fit; there is no network then.

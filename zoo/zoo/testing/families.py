@@ -14,19 +14,21 @@ from zoo.growing.choosing import exact_maps
 from zoo.growing.filling import fill
 from zoo.testing.growth import try_growth
 from zoo.testing.promises import BrokenPromiseError, asking, lacking
-from zoo.types.growing import Deepen, Family, Widen
+from zoo.types.growers import Family
+from zoo.types.growing import Deepen, Widen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from torch import Tensor
 
-    from zoo.types.growing import AxisMap, Blueprint, Growth
+    from zoo.types.growers import Growth
+    from zoo.types.growing import AxisMap, Blueprint
     from zoo.types.specs import FamilySpec
 
 
 class ExactGrower:
-    """The plainest grower that keeps the function; implements :class:`zoo.types.growing.Grower`."""
+    """The plainest grower that keeps the function; implements :class:`zoo.types.growers.Grower`."""
 
     def choose(self, blueprint: Blueprint, seed: int) -> Mapping[str, AxisMap]:
         """Choose the exact map of every axis."""

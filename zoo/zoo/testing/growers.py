@@ -16,7 +16,7 @@ from zoo.growing.work import Drawing, carry_out
 from zoo.testing.growing_trials import Config, Layered, blueprint_of
 from zoo.testing.growth import HeldNetwork, randomise
 from zoo.testing.promises import BrokenPromiseError, asking, lacking
-from zoo.types.growing import Grower, Learned
+from zoo.types.growers import Grower, Learned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

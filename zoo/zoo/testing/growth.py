@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 
     from zoo.growing.proof import Difference
     from zoo.growing.work import Grown
-    from zoo.types.growing import Family, Grower, Widen
+    from zoo.types.growers import Family, Grower
+    from zoo.types.growing import Widen
 
 
 class HeldNetwork:
-    """A network of a test, as a :class:`zoo.types.growing.WholeNetwork`.
+    """A network of a test, as a :class:`zoo.types.growers.WholeNetwork`.
 
     Args:
         module: a transformers model; it is put into eval mode.

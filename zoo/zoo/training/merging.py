@@ -7,12 +7,12 @@ them: re-estimate those of a merged network (:mod:`zoo.training.norms`) before i
 from __future__ import annotations
 
 import json
-import secrets
-import shutil
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
+from zoo.appearing import appearing
 from zoo.errors import InputError
 from zoo.events import Listener, ignore
 from zoo.hub.files import CONFIG, code_files, preparation_files
@@ -97,7 +97,9 @@ def merge_checkpoints(
     contents = [read_contents(each) for each in checkpoints]
     root = read_contents(base) if base and merger.needs_base else None
     head = _accepted(merger, contents, root, aliases)
-    with ExitStack() as stack, _appearing(folder) as unfinished:
+    check = partial(_check_empty, folder)
+    check()
+    with ExitStack() as stack, appearing(folder, check) as unfinished:
         everyone = [*contents, *([root] if root else [])]
         readers = [stack.enter_context(closing(WeightReader(each))) for each in everyone]
         cosines = likeness(everyone, readers, head.tensors)
@@ -120,6 +122,11 @@ def merge_checkpoints(
             *work.notes(),
         ),
     )
+
+
+def _check_empty(folder: Path) -> None:
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder} is not an empty folder.", "Name one that does not exist yet.")
 
 
 def _accepted(
@@ -190,20 +197,3 @@ def _labelled(config: Mapping[str, Any], labels: Sequence[str]) -> dict[str, Any
         "id2label": {str(number): label for number, label in enumerate(labels)},
         "label2id": {label: number for number, label in enumerate(labels)},
     }
-
-
-@contextmanager
-def _appearing(folder: Path) -> Iterator[Path]:
-    """Give a new folder that takes the place of ``folder`` if the block ends well."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder} is not an empty folder.", "Name one that does not exist yet.")
-    unfinished = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}.tmp")
-    unfinished.mkdir(parents=True)
-    try:
-        yield unfinished
-        if folder.exists():
-            folder.rmdir()
-        unfinished.replace(folder)
-    except BaseException:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        raise

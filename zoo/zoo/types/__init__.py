@@ -18,13 +18,8 @@ from zoo.types.distilling import (
 )
 from zoo.types.failure import Failure
 from zoo.types.features import Features
-from zoo.types.growing import (
+from zoo.types.growers import (
     Amends,
-    Axis,
-    AxisMap,
-    Blueprint,
-    Deepen,
-    Dim,
     Family,
     Grower,
     Growth,
@@ -32,9 +27,16 @@ from zoo.types.growing import (
     Learns,
     ModuleFamily,
     Rebuilds,
+    WholeNetwork,
+)
+from zoo.types.growing import (
+    Axis,
+    AxisMap,
+    Blueprint,
+    Deepen,
+    Dim,
     Rule,
     Stack,
-    WholeNetwork,
     Widen,
 )
 from zoo.types.model import Candidate, Checkpoint, Modality, ModelEntry, ModelRef

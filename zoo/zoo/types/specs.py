@@ -245,7 +245,7 @@ class CalibratorSpec(Spec):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GrowerSpec(Spec):
-    """Sets the weights of a larger network; see :class:`zoo.types.growing.Grower`.
+    """Sets the weights of a larger network; see :class:`zoo.types.growers.Grower`.
 
     Attributes:
         preserving: it keeps the function wherever the family can; what is another is refused.
@@ -260,10 +260,11 @@ class GrowerSpec(Spec):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FamilySpec(Spec):
-    """Knows an architecture well enough to grow it; see :class:`zoo.types.growing.Family`.
+    """Knows an architecture well enough to grow it; see :class:`zoo.types.growers.Family`.
 
     Attributes:
-        model_types: the ``model_type`` values of configurations that it knows.
+        model_types: the ``model_type`` values of configurations that it knows; none: it reads
+            modules of a person's own, see :class:`zoo.types.growers.ModuleFamily`.
         sizes: which of ``hidden``, ``heads``, ``kv_heads``, ``mlp``, ``depth`` it can change;
             every family has ``width``.
     """
