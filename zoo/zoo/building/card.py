@@ -132,7 +132,7 @@ def write_card(built: Built) -> str:
         lstrip_blocks=True,
     )
     licence, why = joint_licence({each.alias: each.license for each in built.sources})
-    columns, rows = metric_table(built.metrics)
+    columns, rows = metric_table(built.metrics, alone=not built.teachers)
     text = templates.get_template("card.md.j2").render(
         built=built,
         recipe=built.recipe,
@@ -167,12 +167,23 @@ def with_graph(card: str, report: ExportReport) -> str:
     return f"{card.partition(_ONNX)[0].rstrip()}\n{_ONNX}\n" + "\n".join(lines) + "\n"
 
 
-def metric_table(metrics: Mapping[str, Any]) -> tuple[list[Column], list[dict[str, Any]]]:
-    """One row a model, one column a number; numbers that all models lack are no column."""
+def metric_table(
+    metrics: Mapping[str, Any], *, alone: bool = False
+) -> tuple[list[Column], list[dict[str, Any]]]:
+    """One row a model, one column a number; numbers that all models lack are no column.
+
+    Args:
+        metrics: as in ``metrics.json``.
+        alone: nobody's labels are joined, so that the share of right ones is plain accuracy.
+    """
     rows = [{"model": model, **_numbers(values)} for model, values in metrics.items()]
     rows = [row for row in rows if len(row) > 1]
     names = list(dict.fromkeys(name for row in rows for name in row if name != "model"))
-    columns = [Column(name, name.replace("_", " "), right=True, show=_shown) for name in names]
+    called = {"joint": "accuracy"} if alone else {}
+    columns = [
+        Column(name, called.get(name, name.replace("_", " ")), right=True, show=_shown)
+        for name in names
+    ]
     return [Column("model", "model", key=True), *columns], rows
 
 

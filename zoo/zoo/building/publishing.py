@@ -20,6 +20,7 @@ from zoo.building.card import with_graph, write_card
 from zoo.building.label_maps import write_map
 from zoo.building.label_spaces import config_entries
 from zoo.building.place import RECIPE, clear_training
+from zoo.building.presets import LABELS, SOFT
 from zoo.building.recipes import to_yaml
 from zoo.errors import InputError, ZooError
 from zoo.events import Listener, ignore
@@ -170,7 +171,8 @@ def _stage_journal(journal: Path, staged: Path, built: Built) -> None:
     shutil.copyfile(journal, staged / JOURNAL)
     read = curves.read(journal)
     if read.losses:
-        warmup = built.recipe.schedule.warmup
+        methods = built.training is None or set(built.training.weights) - {SOFT, LABELS}
+        warmup = built.recipe.schedule.warmup if methods else 0.0  # theirs alone
         curves.draw(read, staged / PICTURE, warmup=warmup, title=built.name)
 
 
