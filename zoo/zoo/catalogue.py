@@ -15,9 +15,11 @@ from zoo.types.specs import (
     AugmenterSpec,
     CalibratorSpec,
     CommandSpec,
+    CompleterSpec,
     DistillerSpec,
     EstimatorSpec,
     FamilySpec,
+    GraphSourceSpec,
     GrowerSpec,
     LabelEncoderSpec,
     ObjectiveSpec,
@@ -65,6 +67,8 @@ KINDS = (
     Kind("grower", "zoo_growers", GrowerSpec),
     Kind("family", "zoo_families", FamilySpec),
     Kind("reporter", "zoo_reporters", ReporterSpec),
+    Kind("graph_source", "zoo_graph_sources", GraphSourceSpec),
+    Kind("completer", "zoo_completers", CompleterSpec),
     Kind("command", "zoo_commands", CommandSpec),
 )
 

@@ -18,6 +18,7 @@ import pluggy
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from zoo.graph import Graph
     from zoo.types import (
         AmalgamatorSpec,
         AugmenterSpec,
@@ -25,9 +26,11 @@ if TYPE_CHECKING:
         CalibratorSpec,
         Candidate,
         CommandSpec,
+        CompleterSpec,
         DistillerSpec,
         EstimatorSpec,
         FamilySpec,
+        GraphSourceSpec,
         GrowerSpec,
         LabelEncoderSpec,
         ModelEntry,
@@ -141,7 +144,19 @@ def zoo_families() -> Sequence[FamilySpec]:
 
 @hookspec
 def zoo_reporters() -> Sequence[ReporterSpec]:
-    """Advertise ways to explain a ranking."""
+    """Advertise ways to explain a ranking, or what a model makes of a class it never saw."""
+    return ()
+
+
+@hookspec
+def zoo_graph_sources() -> Sequence[GraphSourceSpec]:
+    """Advertise what can be read into the knowledge graph."""
+    return ()
+
+
+@hookspec
+def zoo_completers() -> Sequence[CompleterSpec]:
+    """Advertise ways to expect links that the knowledge graph lacks."""
     return ()
 
 
@@ -192,6 +207,11 @@ def zoo_score_recorded(record: ScoreRecord) -> None:
 @hookspec
 def zoo_ranking_ready(ranking: Ranking) -> None:
     """React to a finished ranking, before it is printed."""
+
+
+@hookspec
+def zoo_graph_changed(graph: Graph) -> None:
+    """React to what was imported into the knowledge graph, while it is open: make indices of it."""
 
 
 @hookspec

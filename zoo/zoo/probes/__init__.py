@@ -59,6 +59,7 @@ def summary(probe: Probe) -> ProbeSummary:
         rows=probe.rows,
         split=probe.split,
         notes=probe.notes,
+        labels=tuple(probe.label_names) if probe.classes is not None else (),
     )
 
 

@@ -11,7 +11,12 @@ SCHEMA_VERSION = 1
 
 
 class ProbeSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """The data as a ranking remembers it."""
+    """The data as a ranking remembers it.
+
+    Attributes:
+        labels: names of the classes; empty where labels are numbers or texts of their own, and in
+            rankings of earlier versions.
+    """
 
     name: str
     source: str
@@ -24,6 +29,7 @@ class ProbeSummary(msgspec.Struct, frozen=True, kw_only=True):
     rows: int = 0
     split: str | None = None
     notes: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
 
 
 class EstimatorCell(msgspec.Struct, frozen=True, kw_only=True):

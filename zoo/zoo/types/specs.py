@@ -275,7 +275,49 @@ class FamilySpec(Spec):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReporterSpec(Spec):
-    """Explains a ranking with evidence."""
+    """Explains with evidence; see :class:`zoo.types.reporting.Reporter`.
+
+    Attributes:
+        subject: ``ranking``: why one model stands before another; ``class``: why a model knows a
+            class that it never saw.
+        topic: heading of its claims.
+        needs: what it cannot do without: ``graph``, ``features``, ``attributions``, ``history``,
+            ``classifier``. Where that cannot be had, the report says so in its place.
+        order: where its claims stand; small numbers first.
+    """
+
+    subject: Literal["ranking", "class"] = "ranking"
+    topic: str = ""
+    needs: tuple[str, ...] = ()
+    order: int = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphSourceSpec(Spec):
+    """Gives triples to the knowledge graph; see :class:`zoo.types.reporting.GraphSource`.
+
+    Attributes:
+        reads: what the place that a person names has to be, in a few words.
+        fetches: it can also get the data itself.
+        license: SPDX-like id of the data.
+    """
+
+    reads: str = ""
+    fetches: bool = False
+    license: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompleterSpec(Spec):
+    """Expects links that a graph lacks; see :class:`zoo.types.reporting.Completer`.
+
+    Attributes:
+        reads_texts: it uses vectors of the nodes' texts where there are some.
+        default: the first to take where none is named.
+    """
+
+    reads_texts: bool = False
+    default: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
