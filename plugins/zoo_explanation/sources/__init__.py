@@ -1,0 +1,1 @@
+"""Sources of the graph: other people's data as N-Triples."""
