@@ -41,7 +41,7 @@ def read_truth(path: Path, where: Mapping[str, str] | None = None) -> Results:
     Raises:
         InputError: no such file, a column is missing, rows of several kinds, or a bad number.
     """
-    lines = _filtered(_lines(path), where or {}, path)
+    lines = _filtered(read_lines(path), where or {}, path)
     columns = _columns(lines)
     value = _value_column(columns, path)
     key = _set_column(columns)
@@ -50,7 +50,7 @@ def read_truth(path: Path, where: Mapping[str, str] | None = None) -> Results:
     for number, line in lines.items():
         if line[value]:
             models = found.setdefault(line[key] if key else "", {})
-            models.setdefault(line["model"], []).append(_number(line, value, path, number))
+            models.setdefault(line["model"], []).append(number_in(line, value, path, number))
     return {
         name: {model: sum(values) / len(values) for model, values in models.items()}
         for name, models in found.items()
@@ -65,7 +65,7 @@ def read_scores(path: Path) -> Scores | Ranking:
     """
     if path.suffix.lower() == ".json":
         return _ranking(path)
-    lines = _lines(path)
+    lines = read_lines(path)
     columns = _columns(lines)
     key = _set_column(columns)
     numeric = [name for name in columns if _has_numbers(lines.values(), name)]
@@ -83,7 +83,7 @@ def read_scores(path: Path) -> Scores | Ranking:
             if line["model"] in column:
                 raise InputError(f"{path}, line {number}: {line['model']} is there twice.")
             if line[name]:
-                column[line["model"]] = _number(line, name, path, number)
+                column[line["model"]] = number_in(line, name, path, number)
     return scores
 
 
@@ -126,8 +126,12 @@ def _ranking(path: Path) -> Ranking:
         ) from error
 
 
-def _lines(path: Path) -> dict[int, Line]:
-    """Read the rows below the header, by the number of the line they end on."""
+def read_lines(path: Path) -> dict[int, Line]:
+    """Read the rows below the header, by the number of the line they end on.
+
+    Raises:
+        InputError: no such file, no rows, or more values than columns.
+    """
     lines: dict[int, Line] = {}
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -209,7 +213,12 @@ def _has_numbers(lines: Collection[Line], name: str) -> bool:
     return False
 
 
-def _number(line: Line, column: str, path: Path, number: int) -> float:
+def number_in(line: Line, column: str, path: Path, number: int) -> float:
+    """Read one number of a table.
+
+    Raises:
+        InputError: it is none, or no finite one.
+    """
     try:
         value = float(line[column])
     except ValueError as error:
