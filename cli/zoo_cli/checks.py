@@ -12,17 +12,19 @@ from typing import TYPE_CHECKING, Any
 from zoo.catalogue import KINDS, Kind, build, options_of
 from zoo.host import PLUGIN_ERRORS, InstalledPlugin, PluginHost
 from zoo.testing.promises import described
-from zoo.types import distilling, growers, protocols, runtimes
+from zoo.types import distilling, growers, protocols, reporting, runtimes
 from zoo.types.specs import (
     AmalgamatorSpec,
     AugmenterSpec,
     CalibratorSpec,
+    CompleterSpec,
     DistillerSpec,
     EstimatorSpec,
     FamilySpec,
     GrowerSpec,
     PretextSpec,
     RegulariserSpec,
+    ReporterSpec,
     RuntimeSpec,
     Spec,
 )
@@ -47,6 +49,9 @@ _PROTOCOLS = {
     "calibrator": distilling.Calibrator,
     "grower": growers.Grower,
     "family": growers.Family,
+    "reporter": reporting.Reporter,
+    "graph_source": reporting.GraphSource,
+    "completer": reporting.Completer,
 }
 #: What runs the object of a spec; imported when it is asked for, as it imports torch.
 _CHECKS: dict[type[Spec], str] = {
@@ -58,6 +63,8 @@ _CHECKS: dict[type[Spec], str] = {
     CalibratorSpec: "zoo.testing.calibrators:check_calibrator",
     GrowerSpec: "zoo.testing.growers:check_grower",
     FamilySpec: "zoo.testing.families:check_family",
+    CompleterSpec: "zoo.testing.completers:check_completer",
+    ReporterSpec: "zoo.testing.reporters:check_reporter",
 }
 _PROBE = """
 import importlib, json, sys
