@@ -29,6 +29,9 @@ TABLE = {
     "layers": Entry(
         f"{_COMMANDS}.layers:layers", "Score every layer of a model: where to cut it.", _RANK
     ),
+    "explain": Entry(
+        f"{_COMMANDS}.explain:explain", "Say why a model, with evidence for every sentence.", _RANK
+    ),
     "evaluate": Entry(
         f"{_COMMANDS}.evaluate:evaluate", "Measure scores against known results.", _RANK
     ),
@@ -59,6 +62,9 @@ TABLE = {
         f"{_COMMANDS}.probes:probes", "Show what Zoo understands of your data.", _THINGS
     ),
     "runs": Entry(f"{_COMMANDS}.runs:runs", "List, show, compare and rerun past runs.", _THINGS),
+    "graph": Entry(
+        f"{_COMMANDS}.graph:graph", "Fetch, import, show and query the knowledge graph.", _THINGS
+    ),
     "plugins": Entry(
         f"{_COMMANDS}.plugins:plugins", "List, check, install and remove plugins.", _THINGS
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec.structs import replace
@@ -21,8 +21,16 @@ if TYPE_CHECKING:
     from zoo_cli.output import Output
 
 
-def show_ranking(output: Output, ranking: Ranking, limit: int | None = None) -> None:
-    """Print a ranking in the mode that was asked for; at most ``limit`` of its rows."""
+def show_ranking(
+    output: Output,
+    ranking: Ranking,
+    limit: int | None = None,
+    beside: Mapping[str, Any] | None = None,
+) -> None:
+    """Print a ranking in the mode that was asked for; at most ``limit`` of its rows.
+
+    In JSON the fields of ``beside`` stand beside those of the ranking.
+    """
     shown = replace(ranking, ranking=ranking.ranking[:limit])
     if output.mode == "md":
         from zoo.render.text import markdown
@@ -32,7 +40,8 @@ def show_ranking(output: Output, ranking: Ranking, limit: int | None = None) -> 
         return
     output.note(data_line(ranking.probe))
     if shown.ranking or output.machine:
-        output.rows(ranking_columns(shown), ranking_rows(shown), document=shown)
+        document = {**msgspec.to_builtins(shown), **beside} if beside else shown
+        output.rows(ranking_columns(shown), ranking_rows(shown), document=document)
     hidden = len(ranking.ranking) - len(shown.ranking)
     output.note(f"... and {hidden} more" if hidden else "")
     _show_truth(output, ranking)

@@ -11,6 +11,7 @@ LIST = Path(__file__).with_name("public_api.txt")
 
 def current() -> list[str]:
     import zoo
+    import zoo.graph
     import zoo.growing
     import zoo.hookspecs
     import zoo.types
@@ -18,6 +19,7 @@ def current() -> list[str]:
     lines = [f"zoo.{name}" for name in zoo.__all__]
     lines += [f"zoo.types.{name}" for name in zoo.types.__all__]
     lines += [f"zoo.growing.{name}" for name in zoo.growing.__all__]
+    lines += [f"zoo.graph.{name}" for name in zoo.graph.__all__]
     for name, hook in vars(zoo.hookspecs).items():
         if name.startswith("zoo_") and inspect.isfunction(hook):
             lines.append(f"zoo.hookspecs.{name}({', '.join(inspect.signature(hook).parameters)})")

@@ -23,6 +23,7 @@ TOP = {
     "zoo_amalgamation",
     "zoo_distillation",
     "zoo_growth",
+    "zoo_explanation",
 }
 
 
@@ -110,6 +111,7 @@ def test_every_entry_point_loads(wheel):
         "amalgamation",
         "distillation",
         "growth",
+        "explanation",
     }
     for section in points.sections():
         for target in points[section].values():
@@ -147,9 +149,9 @@ def test_constraints_pin_every_dependency_exactly():
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     wanted = re.search(r"^dependencies = \[(.*?)^\]", text, re.DOTALL | re.MULTILINE)[1]
     wanted += re.search(r"^test = \[(.*?)^\]", text, re.DOTALL | re.MULTILINE)[1]
-    wanted = wanted.replace(
-        '"zoo-reuse[onnx]"', re.search(r"^onnx = \[(.*)\]", text, re.MULTILINE)[1]
-    )
+    for extra in ("graph", "onnx"):
+        wanted += ", " + re.search(rf"^{extra} = \[(.*)\]", text, re.MULTILINE)[1]
+    wanted = wanted.replace('"zoo-reuse[graph,onnx]"', "")
     for name in re.findall(r'(?<=[\s,])"([A-Za-z0-9-]+)', wanted):
         assert name.lower() in names, name
     assert "torch==2.13.0" in pins

@@ -1,8 +1,8 @@
 """Zoo: data in; a ranked, costed, pinned list of checkpoints to start from out.
 
 The names below are the public API, with :mod:`zoo.hookspecs`, :mod:`zoo.types`,
-:mod:`zoo.growing` and :mod:`zoo.testing`. They are imported on first use, so that ``import zoo``
-costs nothing.
+:mod:`zoo.graph`, :mod:`zoo.growing` and :mod:`zoo.testing`. They are imported on first use, so
+that ``import zoo`` costs nothing.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from zoo.catalogue import Catalogue
     from zoo.errors import InputError, NotApplicable, ZooError
     from zoo.evaluation import evaluate
+    from zoo.explaining.entry import explain, explain_class
     from zoo.growing.entry import grow
     from zoo.growing.modules import grow_module
     from zoo.host import PluginHost
@@ -52,6 +53,7 @@ _HOMES = {
     "zoo.catalogue": ("Catalogue",),
     "zoo.errors": ("InputError", "NotApplicable", "ZooError"),
     "zoo.evaluation": ("evaluate",),
+    "zoo.explaining.entry": ("explain", "explain_class"),
     "zoo.growing.entry": ("grow",),
     "zoo.growing.modules": ("grow_module",),
     "zoo.host": ("PluginHost",),
@@ -98,6 +100,8 @@ __all__ = [
     "calibrate",
     "distill",
     "evaluate",
+    "explain",
+    "explain_class",
     "export",
     "finetune",
     "grow",

@@ -191,5 +191,17 @@ def find_run(home: Path, name: str) -> Run:
     return found[0]
 
 
+def newest_run(home: Path) -> Run:
+    """Give the run that was begun last.
+
+    Raises:
+        InputError: there is none.
+    """
+    runs = list_runs(home)
+    if not runs:
+        raise InputError("there is no run yet.", "zoo recommend --demo makes the first one.")
+    return runs[0]
+
+
 def _started(folder: Path) -> tuple[str, float]:
     return folder.name[:10], (folder / "request.json").stat().st_mtime

@@ -50,7 +50,8 @@ def list_(context: Context, hook: str | None) -> None:
             "plugin": plugin.name,
             "version": plugin.version,
             "provides": ", ".join(
-                some(len(names), noun) for noun, names in provides[plugin.name].items()
+                some(len(names), noun.replace("_", " "))
+                for noun, names in provides[plugin.name].items()
             ),
             "status": plugin.status,
             "error": plugin.error,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from zoo.errors import ExitCode
+from zoo.errors import ExitCode, ZooError
 from zoo_cli import options
 from zoo_cli.context import zoo_command
 from zoo_cli.data_options import data_options
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from zoo.plan import Plan
     from zoo.runs import Request, Run
     from zoo.types import Ranking
+    from zoo.types.explaining import Report
     from zoo_cli.context import Context
 
 
@@ -50,6 +51,7 @@ _QUESTION = frozenset(
         "zoo recommend photos/ --truth finetuned.csv",
         "zoo recommend unlabelled/ --pretext exemplar",
         "zoo recommend photos/ --finetune-top 2",
+        "zoo recommend photos/ --explain --html report.html",
         "zoo recommend --resume a1f3",
     ),
 )
@@ -149,6 +151,13 @@ _QUESTION = frozenset(
     variable="ZOO_FINETUNE_PRESET",
     help="How long to fine-tune them: see `zoo finetune`.",
 )
+@options.option(
+    "--explain",
+    is_flag=True,
+    default_shown="off",
+    variable="ZOO_EXPLAIN",
+    help="Then say why, as `zoo explain` does; it is in the page and in the JSON as well.",
+)
 @click.option("--resume", metavar="RUN", help="Go on with an interrupted run; see `zoo runs list`.")
 def recommend(
     context: Context,
@@ -161,6 +170,7 @@ def recommend(
     html_path: Path | None,
     truth_path: Path | None,
     where: dict[str, str],
+    explain: bool,
     **question: Any,
 ) -> int:
     """Rank models for your data.
@@ -185,7 +195,16 @@ def recommend(
     if dry_run:
         return _show_plan(context, prepared.plan)
     run = run or start_run(home, request)
-    return answer(context, run, prepared, limit, html_path, truth_path=truth_path, where=where)
+    return answer(
+        context,
+        run,
+        prepared,
+        limit,
+        html_path,
+        truth_path=truth_path,
+        where=where,
+        explain=explain,
+    )
 
 
 def answer(
@@ -197,9 +216,11 @@ def answer(
     *,
     truth_path: Path | None = None,
     where: Mapping[str, str] | None = None,
+    explain: bool = False,
 ) -> int:
-    """Carry a run out, print its ranking, and say what to do next."""
+    """Carry a run out, print its ranking, explain it if asked, and say what to do next."""
     from zoo.api import carry_out
+    from zoo_cli.explain_view import show_explanation
     from zoo_cli.progress import listening
     from zoo_cli.ranking_view import show_quality, show_ranking
 
@@ -207,15 +228,37 @@ def answer(
     with listening(context) as listener:
         ranking = carry_out(run, prepared, context.settings, context.catalogue, on_event=listener)
     context.invocation.resume = ""
+    report = _explained(context, run) if explain and ranking.ranking else None
     if html_path is not None:
         from zoo.render import write_html
 
-        write_html(ranking, html_path)
-    show_ranking(context.output, ranking, limit)
+        write_html(ranking, html_path, report)
+    show_ranking(context.output, ranking, limit, {"explanation": report} if explain else None)
     if truth_path is not None:
         show_quality(context.output, ranking, truth_path, where)
+    if report is not None:
+        show_explanation(context.output, report)
     _say_next(context, ranking, html_path)
-    return exit_code(ranking)
+    code = exit_code(ranking)
+    unsaid = explain and (report is None or report.failures)
+    return ExitCode.PARTIAL if unsaid and code == ExitCode.DONE else code
+
+
+def _explained(context: Context, run: Run) -> Report | None:
+    """Say why the first of a run is the first; what goes wrong costs nobody the ranking."""
+    from zoo.explaining.journey import explain_run
+    from zoo.types import Failure
+    from zoo_cli.explain_view import keep
+    from zoo_cli.progress import listening
+
+    try:
+        with listening(context) as listener:
+            report = explain_run(run, context.settings, context.catalogue, on_event=listener)
+        keep(run, report)
+    except ZooError as error:
+        context.output.failure(Failure.of(error, stage="explain", model=run.name))
+        return None
+    return report
 
 
 def exit_code(ranking: Ranking) -> int:
@@ -297,7 +340,6 @@ def _show_plan(context: Context, plan: Plan) -> int:
 def _say_next(context: Context, ranking: Ranking, html_path: Path | None) -> None:
     short = ranking.run.rpartition("-")[2]
     page = f" Page: {shlex.quote(str(html_path))}." if html_path else ""
-    context.output.note(
-        f"Run {ranking.run} saved.{page} Next: zoo runs show {short} --format md | "
-        f"zoo recommend --resume {short} --html report.html"
-    )
+    ways = [f"zoo explain {short}"] if ranking.ranking else []
+    ways.append(f"zoo runs show {short} --html report.html")
+    context.output.note(f"Run {ranking.run} saved.{page} Next: {' | '.join(ways)}")

@@ -19,12 +19,15 @@ from zoo.render.table import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from zoo.types.explaining import Report
     from zoo.types.ranking import Ranking
 
 
-def html(ranking: Ranking) -> str:
-    """Write a whole ranking as one self-contained page."""
+def html(ranking: Ranking, explanation: Report | None = None) -> str:
+    """Write a whole ranking, and why it is so, as one self-contained page."""
     from markupsafe import Markup
+
+    from zoo.render.explanation_page import page_of
 
     # Only our own drawings are trusted; model names and cards are somebody else's text.
     plots = [Markup(plot) for plot in (interval_plot(ranking), layer_plot(ranking))]  # noqa: S704
@@ -37,14 +40,15 @@ def html(ranking: Ranking) -> str:
         interval_plot=plots[0],
         layer_plot=plots[1],
         command=shlex.join(ranking.provenance.command),
+        explanation=None if explanation is None else page_of(explanation),
     )
     return page
 
 
-def write_html(ranking: Ranking, path: Path | str) -> None:
+def write_html(ranking: Ranking, path: Path | str, explanation: Report | None = None) -> None:
     """Write the page to a file, whole or not at all.
 
     Raises:
         InputError: the file cannot be written there.
     """
-    write_page(html(ranking), path)
+    write_page(html(ranking, explanation), path)

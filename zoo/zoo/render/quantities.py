@@ -45,5 +45,7 @@ def parameters_text(count: int | None) -> str:
 
 
 def some(count: int, noun: str) -> str:
-    """``1 model``, ``3 models``; only for nouns that take an s."""
-    return f"{count_text(count)} {noun}{'' if count == 1 else 's'}"
+    """``1 model``, ``3 models``, ``2 families``."""
+    if count != 1:
+        noun = f"{noun[:-1]}ies" if noun.endswith("ly") else f"{noun}s"
+    return f"{count_text(count)} {noun}"
