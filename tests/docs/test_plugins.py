@@ -45,9 +45,10 @@ def test_the_tests_of_the_page_pass(stranger, page, blocks, python, tmp_path):
     stranger("zoo-alike", "zoo_alike", "zoo_alike_method")
     stranger("zoo-hint", "zoo_hint", "zoo_hint_method")
     stranger("zoo-wider", "zoo_wider", "zoo_wider_parts")
+    stranger("zoo-thrift", "zoo_thrift", "zoo_thrift_parts")
     own = [each for each in blocks(page("docs/plugins.md"), "python") if "def test_" in each]
     names = re.findall(r"def (test_\w+)", "\n".join(own))
-    assert len(names) == len(own) == 3
+    assert len(names) == len(own) == 4
     calls = "\n".join(f"{name}()" for name in names)
     python("-c", "\n".join([*own, calls]), path=tmp_path)
 
@@ -89,3 +90,21 @@ def test_a_student_is_made_by_the_distiller(stranger, python, tmp_path):
     losses = [json.loads(line)["losses"] for line in journal]
     assert set(losses[0]) == {"student.soft", "student.hint"}
     assert all(each["student.hint"] > 0 for each in losses)
+
+
+def test_a_reporter_and_a_graph_source_of_strangers_work(stranger, python, tmp_path):
+    stranger("zoo-thrift", "zoo_thrift", "zoo_thrift_parts")
+    checked = python("-m", "zoo_cli", "plugins", "check", "zoo-thrift", "--json", path=tmp_path)
+    checks = {each["check"]: each["ok"] for each in json.loads(checked)["checks"]}
+    assert checks == {"load": True, "light import": True, "reporter thrift": True} | {
+        "graph_source kinds": True
+    }
+    kinds = tmp_path / "kinds.csv"
+    kinds.write_text("spoon,cutlery\ncutlery,tableware\n", encoding="utf-8")
+    fetched = python(
+        "-m", "zoo_cli", "graph", "fetch", "kinds", "--from", kinds, "--json", path=tmp_path
+    )
+    assert json.loads(fetched)["graphs"][0]["triples"] == 2
+    asked = "ASK { <urn:kinds:spoon> skos:broader+ <urn:kinds:tableware> }"
+    answer = json.loads(python("-m", "zoo_cli", "graph", "query", asked, "--json", path=tmp_path))
+    assert answer["boolean"]

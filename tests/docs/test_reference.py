@@ -18,7 +18,7 @@ from zoo.catalogue import Catalogue
 from zoo.host import PluginHost
 from zoo.settings import Settings
 from zoo.training.journal import JournalLine
-from zoo.types import ranking
+from zoo.types import explaining, ranking
 from zoo.types.built import BuiltModel
 from zoo.types.failure import Failure
 from zoo.types.provenance import Provenance
@@ -50,6 +50,11 @@ BUILT = (
     Share,
     Difference,
     JournalLine,
+    explaining.Report,
+    explaining.Claim,
+    explaining.Evidence,
+    explaining.Figure,
+    explaining.GraphUse,
 )
 
 

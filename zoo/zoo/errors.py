@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+#: More known names than these are not all listed, but the nearest.
+_LISTED, _NEAR = 60, 8
+
 
 class ExitCode(IntEnum):
     """How a ``zoo`` command ends."""
@@ -106,9 +109,13 @@ class NotApplicable(ZooError):  # noqa: N818 -- an answer, not a failure: the ta
 def unknown_name(
     kind: str, name: str, available: Iterable[str], hint: str = ""
 ) -> UnknownNameError:
-    """Name what was typed, the nearest known name, and every known name."""
+    """Name what was typed, the nearest known name, and every known name unless they are many."""
     known = sorted(available)
     close = difflib.get_close_matches(name, known, n=1)
     guess = f" Did you mean {close[0]!r}?" if close else ""
-    listed = f" Available: {', '.join(known)} ({len(known)} total)." if known else ""
+    if len(known) > _LISTED:
+        near = difflib.get_close_matches(name, known, n=_NEAR, cutoff=0.0)
+        listed = f" Among the {len(known)}: {', '.join(near)}."
+    else:
+        listed = f" Available: {', '.join(known)} ({len(known)} total)." if known else ""
     return UnknownNameError(f"no {kind} called {name!r}.{guess}{listed}", hint)
