@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 MOSTLY_GUESSED = 0.2
 _UP, _DOWN = " → ", " ← "
 _KIND = "|".join(f"<{each}>" for each in BROADER)
-#: Named graphs that hold no facts of the world.
-_OWN = ("run:", "predicted", "accepted")
+#: Named graphs that hold no facts of the world; what a person accepted is one on their word.
+_OWN = ("run:", "predicted")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
