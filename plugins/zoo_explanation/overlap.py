@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.errors import NotApplicable
 from zoo_explanation.alignment import check_senses
+from zoo_explanation.facts import fact_graphs
 from zoo_explanation.lexicon import lexicon_of
-from zoo_explanation.overlap_evidence import Known, fact_graphs, known_space, shown, single
+from zoo_explanation.overlap_evidence import Known, known_space, shown, single
 from zoo_explanation.overlap_names import by_names_alone, no_names
 from zoo_explanation.overlap_paths import nearest_classes, parts_in_common
 from zoo_explanation.overlap_unknown import not_known

@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from zoo.graph.terms import BROADER, GLOSSES, GRAPH, NAMES, PARTS
+from zoo.graph.terms import PARTS
 from zoo_explanation.alignment import IN_WORDS, Alignment, align, says_nothing
 from zoo_explanation.alignment.labels import names_of
+from zoo_explanation.facts import about, graphs_of, source_of
 from zoo_explanation.shown import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-    from zoo.graph import Graph
-    from zoo.types.explaining import Evidence, Triple
+    from zoo.types.explaining import Evidence
     from zoo.types.reporting import Case, LabelSpace
-    from zoo_explanation.lexicon import Lexicon, Path
+    from zoo_explanation.lexicon import Lexicon
     from zoo_explanation.relations import Overlap
 
 #: From this share of guesses on, everything said of a label space is tentative.
 MOSTLY_GUESSED = 0.2
-_UP, _DOWN = " → ", " ← "
-_KIND = "|".join(f"<{each}>" for each in BROADER)
-#: Named graphs that hold no facts of the world; what a person accepted is one on their word.
-_OWN = ("run:", "predicted")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -131,7 +126,7 @@ def _single(case: Case, known: Known, found: Alignment) -> Evidence | None:
         "is taken for a kind of" if found.broader else "is taken for",
         source=known.space.source or "labels",
         sha256=known.space.sha256,
-        triples=_about(case.graph, iri),
+        triples=about(case.graph, iri),
         check=f"SELECT ?what ?text WHERE {{ <{iri}> ?what ?text }}",
         confirmed=found.confirmed,
         classes_of=known.name,
@@ -142,58 +137,6 @@ def _single(case: Case, known: Known, found: Alignment) -> Evidence | None:
         how=IN_WORDS[found.how],
         **extra,
     )
-
-
-def way(
-    case: Case, lexicon: Lexicon, path: Path, start: str = "", end: str = ""
-) -> Evidence | None:
-    """Record the way from one node to another over what both are.
-
-    Args:
-        case: where to record it.
-        lexicon: of the path.
-        path: the way.
-        start: a class that is only known to be of the first kind.
-        end: a class that is only known to be of the last kind.
-    """
-    first, last = path.nodes[0], path.nodes[-1]
-    steps = [
-        *pairwise((*path.up, path.top)),
-        *((b, a) for a, b in pairwise((path.top, *path.down))),
-    ]
-    triples = [
-        triple
-        for low, high in steps
-        for triple in _links(case.graph, lexicon.iri(low), lexicon.iri(high))
-    ]
-    names = [triple for node in path.nodes for triple in _names(case.graph, lexicon.iri(node))]
-    a, b = lexicon.iri(first), lexicon.iri(last)
-    return case.ledger.observe(
-        "fact",
-        lexicon.name(first),
-        "hypernym path",
-        source=_source(case.graph, a),
-        triples=(*triples, *names),
-        check=f"SELECT ?kind WHERE {{ <{a}> ({_KIND})* ?kind . <{b}> ({_KIND})* ?kind }}",
-        to=lexicon.name(last),
-        path=in_words(lexicon, path, start, end),
-        nodes=nodes_of(lexicon, path, start, end),
-        top=lexicon.name(path.top),
-        information=lexicon.ic(path.top),
-        lin=lexicon.lin(first, last),
-    )
-
-
-def in_words(lexicon: Lexicon, path: Path, start: str = "", end: str = "") -> str:
-    """Write ``tabby → domestic cat → cat → feline ← big cat ← tiger``."""
-    nodes = nodes_of(lexicon, path, start, end)
-    top = bool(start) + len(path.up)
-    return _DOWN.join((_UP.join(nodes[: top + 1]), *nodes[top + 1 :]))
-
-
-def nodes_of(lexicon: Lexicon, path: Path, start: str = "", end: str = "") -> list[str]:
-    """Name everything on the way."""
-    return [*filter(None, (start, *map(lexicon.name, path.nodes), end))]
 
 
 def parts(case: Case, lexicon: Lexicon, whole: int, found: Sequence[int]) -> Evidence | None:
@@ -212,54 +155,9 @@ def parts(case: Case, lexicon: Lexicon, whole: int, found: Sequence[int]) -> Evi
         "fact",
         lexicon.name(whole),
         "has the parts",
-        source=_source(case.graph, iri),
+        source=source_of(case.graph, iri),
         triples=triples,
         check=f"SELECT ?part WHERE {{ VALUES ?has {{ {predicates} }} <{iri}> ?has ?part }}",
         parts=names,
         graphs=list(graphs_of(case.graph, iri)),
     )
-
-
-def fact_graphs(graph: Graph | None) -> list[str]:
-    """Name the graphs that hold facts of the world."""
-    names = sorted(graph.infos) if graph is not None else []
-    return [name for name in names if not name.startswith(_OWN)] or names
-
-
-def graphs_of(graph: Graph | None, iri: str) -> list[str]:
-    """Name the graphs that say something of a node."""
-    if graph is None:
-        return []
-    from pyoxigraph import NamedNode
-
-    quads = graph.store.quads_for_pattern(NamedNode(iri), None, None, None)
-    names = {str(getattr(each.graph_name, "value", "")).removeprefix(GRAPH) for each in quads}
-    return sorted(names & {*fact_graphs(graph)}) or sorted(names)
-
-
-def _source(graph: Graph | None, iri: str) -> str:
-    return f"graph {', '.join(graphs_of(graph, iri))}"
-
-
-def _about(graph: Graph | None, iri: str) -> list[Triple]:
-    return [*_first(graph, iri, NAMES), *_first(graph, iri, GLOSSES)]
-
-
-def _names(graph: Graph | None, iri: str) -> list[Triple]:
-    return _first(graph, iri, NAMES)
-
-
-def _first(graph: Graph | None, iri: str, predicates: Sequence[str]) -> list[Triple]:
-    """Give the triples of the first predicate that there are any of, the first in order."""
-    for predicate in predicates if graph is not None else ():
-        assert graph is not None
-        found = sorted(graph.triples(iri, predicate))
-        if found:
-            return found[:1]
-    return []
-
-
-def _links(graph: Graph | None, low: str, high: str) -> Iterator[Triple]:
-    for predicate in BROADER if graph is not None else ():
-        assert graph is not None
-        yield from graph.triples(low, predicate, high)

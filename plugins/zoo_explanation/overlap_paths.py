@@ -4,16 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zoo_explanation.overlap_evidence import (
-    Known,
-    graphs_of,
-    in_words,
-    nodes_of,
-    parts,
-    shown,
-    single,
-    way,
-)
+from zoo_explanation.facts import drawn, graphs_of, in_words, way
+from zoo_explanation.overlap_evidence import Known, parts, shown, single
 from zoo_explanation.relations import KINDS, shared_parts
 
 if TYPE_CHECKING:
@@ -100,21 +92,13 @@ def _nearest(case: Case, target: Known, known: Known, place: int, relation: Rela
         source=source,
         path=in_words(lexicon, relation.path, *ends),
     )
-    nodes = nodes_of(lexicon, relation.path, *ends)
     case.ledger.figure(
         "path",
         f"{label} and the nearest training class of {known.name}",
         f"From your class {label} up to what it has in common with {source}, which {known.name} "
         "was trained on, and down again: every node is a kind of the one above it.",
         *evidence,
-        paths=[
-            {
-                "caption": f"{label} and {source}",
-                "nodes": nodes,
-                "links": ["is a kind of"] * (len(nodes) - 1),
-                "top": bool(ends[0]) + len(relation.path.up),
-            }
-        ],
+        paths=[drawn(lexicon, relation.path, f"{label} and {source}", *ends)],
     )
 
 

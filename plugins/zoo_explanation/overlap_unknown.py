@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from zoo.completing.predictions import stored_predictions
 from zoo.graph.terms import BROADER
 from zoo_explanation.alignment import ambiguous
-from zoo_explanation.overlap_evidence import MOSTLY_GUESSED, Known, fact_graphs, shown, single
+from zoo_explanation.facts import fact_graphs
+from zoo_explanation.overlap_evidence import MOSTLY_GUESSED, Known, shown, single
 from zoo_explanation.overlap_names import say_meaningless
 
 if TYPE_CHECKING:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from zoo_explanation.facts import source_of as graph_source
 from zoo_explanation.ranked import cells_of, counts
 from zoo_explanation.shown import number_format, short_names
 
@@ -78,7 +79,7 @@ def _value(
         "alignment",
         model,
         name,
-        source=space.source or ", ".join(sorted(spaces.graph.infos)),
+        source=space.source or graph_source(spaces.graph),
         sha256=space.sha256,
         confirmed=sure,
         value=value,

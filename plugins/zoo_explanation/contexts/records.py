@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from zoo_explanation.facts import source_of as graph_source
 from zoo_explanation.shown import clean
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def aligned(case: Case, history: History, spaces: Spaces) -> list[Evidence | Non
                 "alignment",
                 ", ".join(sorted(names)),
                 "classes in the graph",
-                source=", ".join(sorted(spaces.graph.infos)) or "graph",
+                source=graph_source(spaces.graph),
                 confirmed=spaces.confirmed(labels),
                 classes=len(labels),
                 found=len(nodes),
@@ -94,7 +95,7 @@ def facts_of(
             "fact",
             name,
             "links of the recorded classes",
-            source=", ".join(sorted(spaces.graph.infos)) or "graph",
+            source=graph_source(spaces.graph),
             triples=sorted(links),
             check=f"SELECT ?narrower ?link WHERE {{ ?narrower ?link <{iri}> }}",
             spaces=len(labels),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations, pairwise
+from itertools import combinations, islice, pairwise
 from typing import TYPE_CHECKING
 
 from zoo.graph.terms import BROADER
+from zoo_explanation.facts import links
 from zoo_explanation.zero_shot.links import is_link, plain
 
 if TYPE_CHECKING:
@@ -68,15 +69,8 @@ def chain(graph: Graph, lexicon: Lexicon, node: int, kind: int) -> tuple[Triple,
     return tuple(
         link
         for lower, upper in pairwise(nodes)
-        for link in _broader(graph, lexicon.iri(lower), lexicon.iri(upper))
+        for link in islice(links(graph, lexicon.iri(lower), lexicon.iri(upper)), 1)
     )
-
-
-def _broader(graph: Graph, lower: str, upper: str) -> tuple[Triple, ...]:
-    for predicate in BROADER:
-        for triple in graph.triples(lower, predicate, upper):
-            return (triple,)
-    return ()
 
 
 def rules(

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from zoo.graph.terms import BROADER
+from zoo_explanation.facts import drawn, source_of, way
 from zoo_explanation.shown import clean
 from zoo_explanation.zero_shot.attributes import (
     Attribute,
     attributes_of,
     by_predicate,
-    chain,
     check_query,
     merged,
     rules,
@@ -25,12 +24,6 @@ if TYPE_CHECKING:
     from zoo_explanation.zero_shot.prepared import Head
 
 _VALUES, _RULES, _PATTERNS = 6, 6, 6
-_UP = "|".join(f"<{each}>" for each in BROADER)
-
-
-def graphs_read(head: Head) -> str:
-    """Name the graphs that facts were read from."""
-    return "graph " + ", ".join(sorted(name for name in head.graph.infos if "/" not in name))
 
 
 def say_paths(
@@ -42,30 +35,14 @@ def say_paths(
 ) -> list[int]:
     """Say of what kind an unseen class and some seen ones are; give the places that have one."""
     lexicon, ledger = head.lexicon, head.case.ledger
-    drawn, shown, told = [], [], []
+    ways, shown, told = [], [], []
     for place in seen:
         other, name = head.nodes[place], head.name(place)
         path = lexicon.path(node, other)
         if path is None:
             continue
         told.append(place)
-        steps = tuple(lexicon.name(each) for each in path.nodes)
-        triples = (
-            *chain(head.graph, lexicon, node, path.top),
-            *chain(head.graph, lexicon, other, path.top),
-        )
-        a, b, top = (lexicon.iri(each) for each in (node, other, path.top))
-        fact = ledger.observe(
-            "fact",
-            label,
-            "hypernym path",
-            source=graphs_read(head),
-            triples=triples,
-            check=f"ASK {{ <{a}> ({_UP})* <{top}> . <{b}> ({_UP})* <{top}> }}",
-            seen=name,
-            shared=lexicon.name(path.top),
-            path=steps,
-        )
+        fact = way(head.case, lexicon, path, seen=name)
         if of is None or fact is None:
             continue
         said = {"label": label, "seen": name, "shared": lexicon.name(path.top)}
@@ -78,16 +55,15 @@ def say_paths(
                 else "'{label}' is a kind of '{seen}', a class of the head."
             )
         ledger.claim("known", sentence, fact, of, models=(head.case.model,), **said)
-        links = ["is a kind of"] * len(path.up) + ["has the kind"] * len(path.down)
-        drawn.append({"caption": f"{label} and {name}", "nodes": steps, "links": links})
+        ways.append(drawn(lexicon, path, f"{label} and {name}"))
         shown.append(fact)
-    if drawn:
+    if ways:
         ledger.figure(
             "path",
             f"From {label} to classes of the head",
-            "; ".join(" - ".join(each["nodes"]) for each in drawn),
+            "; ".join(" - ".join(each["nodes"]) for each in ways),
             *shown,
-            paths=drawn,
+            paths=ways,
         )
     return told
 
@@ -116,7 +92,7 @@ def say_attributes(
                 "fact",
                 label,
                 "attributes in common",
-                source=graphs_read(head),
+                source=source_of(head.graph),
                 triples=dict.fromkeys(rests),
                 check=check_query(
                     head.lexicon.iri(node), head.lexicon.iri(head.nodes[rule.seen[0]]), predicate
@@ -154,20 +130,20 @@ def say_patterns(
         theirs = entities(head.graph, head.lexicon, head.nodes[place])
         for found in patterns(head.graph, ours, theirs)[:_PATTERNS]:
             if found.triples[0][1:] not in said:
-                _say(head, label, head.name(place), found, of)
+                _say(head, label, place, found, of)
 
 
-def _say(head: Head, label: str, seen: str, found: Found, of: Evidence | None) -> None:
-    slots = _slots(head, label, seen, found)
+def _say(head: Head, label: str, place: int, found: Found, of: Evidence | None) -> None:
+    slots = _slots(head, label, place, found)
     fact = head.case.ledger.observe(
         "fact",
         label,
         f"triples: {found.pattern}",
-        source=graphs_read(head),
+        source=source_of(head.graph),
         triples=found.triples,
         check=f"ASK {{ {' . '.join(' '.join(each) for each in found.triples)} }}",
         confirmed=not found.named,
-        seen=seen,
+        seen=head.name(place),
         **slots,
     )
     head.case.ledger.claim(
@@ -194,9 +170,9 @@ def _form(found: Found) -> str:
     return "shared" if same else "shared otherwise"
 
 
-def _slots(head: Head, label: str, seen: str, found: Found) -> dict[str, Any]:
+def _slots(head: Head, label: str, place: int, found: Found) -> dict[str, Any]:
     """Name the ends by the classes, as their triples have them, and the links by their words."""
-    one, other = found.triples[0], found.triples[-1]
+    one, other, seen = found.triples[0], found.triples[-1], head.name(place)
     form = _form(found)
     slots: dict[str, Any] = {"link": clean(words_of_predicate(head.graph, one[1]))}
     if form == "direct":
@@ -204,13 +180,9 @@ def _slots(head: Head, label: str, seen: str, found: Found) -> dict[str, Any]:
         return {**slots, "first": ends[0], "last": ends[1]}
     slots |= {"first": label, "last": seen, "middle": clean(words_of(head.graph, one[2]))}
     if form == "steps":
-        ours = {f"<{each}>" for each in entities(head.graph, head.lexicon, _node(head, seen))}
+        ours = {f"<{each}>" for each in entities(head.graph, head.lexicon, head.nodes[place])}
         if one[0] in ours:
             slots |= {"first": seen, "last": label}
     if form != "shared":
         slots["other"] = clean(words_of_predicate(head.graph, other[1]))
     return slots
-
-
-def _node(head: Head, seen: str) -> int:
-    return next(node for place, node in enumerate(head.nodes) if head.name(place) == seen)

@@ -9,12 +9,12 @@ import numpy as np
 from zoo.errors import NotApplicable
 from zoo.types.reporting import LabelSpace
 from zoo_explanation.alignment import IN_WORDS
+from zoo_explanation.facts import source_of
 from zoo_explanation.relations import Trained
 from zoo_explanation.shown import clean
 from zoo_explanation.zero_shot.accuracy import say_accuracy
 from zoo_explanation.zero_shot.attended import attended, say_attended
 from zoo_explanation.zero_shot.common import (
-    graphs_read,
     say_attributes,
     say_paths,
     say_patterns,
@@ -92,7 +92,7 @@ def _introduce(head: Head, target: Alignment) -> Evidence | None:
     ledger, label = head.case.ledger, clean(target.label)
     if target.node is None:
         nothing = ledger.observe(
-            "absence", label, "looked up", source=graphs_read(head), how=IN_WORDS[target.how]
+            "absence", label, "looked up", source=source_of(head.graph), how=IN_WORDS[target.how]
         )
         ledger.claim(
             "not known",
@@ -111,7 +111,7 @@ def _introduce(head: Head, target: Alignment) -> Evidence | None:
         "alignment",
         label,
         "stands for",
-        source=graphs_read(head),
+        source=source_of(head.graph),
         confirmed=target.confirmed,
         node=lexicon.iri(node),
         check=f"SELECT ?p ?o WHERE {{ <{lexicon.iri(node)}> ?p ?o }}",
