@@ -22,7 +22,7 @@ _KIND = "|".join(f"<{each}>" for each in BROADER)
 
 
 def way(
-    case: Case, lexicon: Lexicon, path: Path, start: str = "", end: str = "", **found: str
+    case: Case, lexicon: Lexicon, path: Path, start: str = "", end: str = "", **found: Any
 ) -> Evidence | None:
     """Record the way from one node to another over what both are.
 

@@ -252,7 +252,7 @@ def test_a_run_without_a_ranking_says_how_to_go_on(zoo, run, empty_ranking):
 def test_without_any_run_the_first_step_is_named(zoo, home):
     result = zoo("explain")
     assert result.code == 2
-    assert "there is no run to explain yet" in result.err
+    assert "there is no run yet" in result.err
     assert "zoo recommend --demo" in result.err
 
 

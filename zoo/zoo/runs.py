@@ -100,6 +100,24 @@ class Run:
             return None
         return self._read("ranking.json", Ranking)
 
+    def require_ranking(self) -> Ranking:
+        """Give what came out.
+
+        Raises:
+            InputError: nothing has come out yet, or it is gone.
+        """
+        ranking = self.ranking
+        if ranking is not None:
+            return ranking
+        if self.info.state == "done":
+            raise InputError(
+                f"run {self.name} is done, and its ranking is gone.", f"zoo runs rerun {self.name}"
+            )
+        raise InputError(
+            f"run {self.name} has no ranking yet: it is {self.info.state}.",
+            f"zoo recommend --resume {self.name}",
+        )
+
     @property
     def info(self) -> RunInfo:
         """State and leader, for a list."""

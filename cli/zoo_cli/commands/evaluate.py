@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zoo.errors import ExitCode, InputError
+from zoo.errors import ExitCode
 from zoo_cli import options
 from zoo_cli.context import zoo_command
 from zoo_cli.ranking_view import show_evaluation
@@ -64,10 +64,4 @@ def _given(context: Context, scores: str) -> Path | Ranking:
     path = Path(scores)
     if path.exists() or path.suffix.lower() in (".csv", ".json"):
         return path
-    run = find_run(context.settings.folder, scores)
-    if run.ranking is None:
-        raise InputError(
-            f"run {run.name} has no ranking yet: it is {run.info.state}.",
-            f"zoo recommend --resume {run.name}",
-        )
-    return run.ranking
+    return find_run(context.settings.folder, scores).require_ranking()

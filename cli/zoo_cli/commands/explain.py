@@ -209,7 +209,7 @@ def _of_run(
 
     _refuse(_OF_CLASS, "says what --unseen is tried on; a run has data of its own")
     run = _run(context, name)
-    ranking = _ranking(run)
+    ranking = run.require_ranking()
     if evidence and not _typed(_ASKING):
         last = kept(run)
         if last is not None:
@@ -261,25 +261,13 @@ def _of_class(
 
 def _run(context: Context, name: str | None) -> Run:
     """Find the run that was named, else the newest."""
-    from zoo.runs import find_run, list_runs
+    from zoo.runs import find_run, newest_run
 
     if name is not None:
         return find_run(context.settings.folder, name)
-    runs = list_runs(context.settings.folder)
-    if not runs:
-        raise InputError("there is no run to explain yet.", "zoo recommend --demo makes one.")
-    context.output.note(f"The newest run: {runs[0].name}.")
-    return runs[0]
-
-
-def _ranking(run: Run) -> Ranking:
-    ranking = run.ranking
-    if ranking is None:
-        raise InputError(
-            f"run {run.name} has no ranking yet: it is {run.info.state}.",
-            f"zoo recommend --resume {run.name}",
-        )
-    return ranking
+    run = newest_run(context.settings.folder)
+    context.output.note(f"The newest run: {run.name}.")
+    return run
 
 
 def _typed(names: frozenset[str]) -> list[str]:

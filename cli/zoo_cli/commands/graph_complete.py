@@ -10,6 +10,7 @@ import msgspec
 from zoo.errors import ExitCode, InputError
 from zoo_cli import options
 from zoo_cli.context import zoo_command
+from zoo_cli.graph_view import opened_graph
 from zoo_cli.output import Column
 from zoo_cli.progress import listening
 from zoo_cli.recipe_flags import method_options
@@ -144,9 +145,8 @@ def complete(
 def predictions(context: Context, *, subject: str, limit: int | None) -> int:
     """List what was predicted of SUBJECT, a name or an IRI, or of everything."""
     from zoo.completing.predictions import stored_predictions
-    from zoo.graph import open_graph
 
-    with open_graph(context.settings.folder, create=False) as opened:
+    with opened_graph(context) as opened:
         found = stored_predictions(opened, subject or None)[:limit]
     _show(context, found, {"schema_version": 1, "predictions": found})
     if not found:
@@ -173,11 +173,10 @@ def accept(context: Context, *, prediction: str, by: str) -> int:
 
     from zoo.completing.predictions import accept as make_fact
     from zoo.completing.wording import sentence
-    from zoo.graph import open_graph
 
     today = datetime.now(UTC).date()
     who = by.strip() or _user()
-    with open_graph(context.settings.folder, create=False) as opened:
+    with opened_graph(context) as opened:
         found = make_fact(opened, prediction, by=who, on=today)
     document = {"schema_version": 1, "accepted": found, "by": who, "on": today.isoformat()}
     context.output.value(document, f"{sentence(found)} by {who} on {today}.", [found.id])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from zoo.errors import ExitCode, InputError
+from zoo.errors import ExitCode
 from zoo_cli import options
 from zoo_cli.context import noun_group, zoo_command
 from zoo_cli.output import Column
@@ -52,7 +52,7 @@ def show(context: Context, *, run: str, limit: int | None, html_path: Path | Non
     """Show what a run was asked and what came out."""
     from zoo_cli.ranking_view import show_ranking
 
-    ranking = _ranking(_find(context, run))
+    ranking = _find(context, run).require_ranking()
     if html_path is not None:
         from zoo.render import write_html
 
@@ -105,7 +105,7 @@ def compare(context: Context, *, run: str, other: str, where: dict[str, str]) ->
 
     TRUTH.csv has a column `model` and one column of results, higher is better; see `zoo evaluate`.
     """
-    ranking = _ranking(_find(context, run))
+    ranking = _find(context, run).require_ranking()
     if Path(other).suffix.lower() == ".csv":
         from zoo.evaluation import evaluate
         from zoo_cli.ranking_view import show_evaluation
@@ -113,7 +113,7 @@ def compare(context: Context, *, run: str, other: str, where: dict[str, str]) ->
         seed = context.settings.seed
         show_evaluation(context.output, evaluate(ranking, Path(other), where=where, seed=seed))
         return ExitCode.DONE
-    return _side_by_side(context, ranking, _ranking(_find(context, other)))
+    return _side_by_side(context, ranking, _find(context, other).require_ranking())
 
 
 def _side_by_side(context: Context, left: Ranking, right: Ranking) -> int:
@@ -153,13 +153,3 @@ def _find(context: Context, name: str) -> Run:
     from zoo.runs import find_run
 
     return find_run(context.settings.folder, name)
-
-
-def _ranking(run: Run) -> Ranking:
-    ranking = run.ranking
-    if ranking is None:
-        raise InputError(
-            f"run {run.name} has no ranking yet: it is {run.info.state}.",
-            f"zoo recommend --resume {run.name}",
-        )
-    return ranking

@@ -277,17 +277,13 @@ class _Files:
 
 
 def _ranking(run: Run) -> Ranking:
-    if run.ranking is None:
-        raise InputError(
-            f"run {run.name} has no ranking yet: it is {run.info.state}.",
-            f"zoo recommend --resume {run.name}",
-        )
-    if not run.ranking.ranking:
+    ranking = run.require_ranking()
+    if not ranking.ranking:
         raise InputError(
             f"run {run.name} ranked no model: there is no order to explain.",
             f"zoo runs show {run.name} lists what went wrong.",
         )
-    return run.ranking
+    return ranking
 
 
 def _origin(run: Run) -> tuple[str, str]:
