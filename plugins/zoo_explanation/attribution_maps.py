@@ -11,6 +11,7 @@ import numpy as np
 from zoo.errors import NotApplicable
 from zoo.ranking.quality import average_ranks
 from zoo_explanation.overlays import magnitude, overlay
+from zoo_explanation.ranked import measured
 from zoo_explanation.shown import clean, short_names
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def _measured(case: Case, maps: Maps, name: str, index: npt.NDArray[np.int64]) -
         "even": 100 * top / cells,
     }
     found |= _bounds(low, high)
-    evidence = _observe(case, maps, "concentration of the attribution", found)
+    evidence = measured(case, maps.model, _source(maps), "concentration of the attribution", found)
     text = (
         "On {pictures} of your pictures, the {strongest} strongest of {cells} cells hold "
         "{share:.0f} % of what the features of {name} depend on" + _said(low) + "; spread evenly "
@@ -114,17 +115,8 @@ def _measured(case: Case, maps: Maps, name: str, index: npt.NDArray[np.int64]) -
     return _Mapped(maps, name, shares, evidence)
 
 
-def _observe(case: Case, maps: Maps, predicate: str, found: dict[str, Any]) -> Evidence | None:
-    run = case.ranking.run if case.ranking else ""
-    against = f" --against {case.against}" if case.against else ""
-    return case.ledger.observe(
-        "measurement",
-        maps.model,
-        predicate,
-        source=f"attribution of {clean(maps.model)} at {clean(maps.layer)}",
-        check=f"zoo explain {run} --model {case.model}{against}" if run else "",
-        **found,
-    )
+def _source(maps: Maps) -> str:
+    return f"attribution of {clean(maps.model)} at {clean(maps.layer)}"
 
 
 def _interval(
@@ -157,7 +149,9 @@ def _border(case: Case, mapped: _Mapped) -> None:
     mean, low, high = _interval(100 * mapped.shares[:, ring].sum(axis=1))
     found: dict[str, Any] = {"name": mapped.name, "share": mean, "area": 100 * float(ring.mean())}
     found |= _bounds(low, high)
-    evidence = _observe(case, mapped.maps, "attribution in the outer ring", found)
+    evidence = measured(
+        case, mapped.maps.model, _source(mapped.maps), "attribution in the outer ring", found
+    )
     case.ledger.claim(
         "measured",
         "The outer ring of cells holds {share:.0f} % of what the features of {name} depend on"

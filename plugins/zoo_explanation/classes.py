@@ -10,6 +10,7 @@ import numpy as np
 
 from zoo.errors import NotApplicable
 from zoo_explanation.neighbours import nearest_class, sign_tests, two_sided
+from zoo_explanation.ranked import measured
 from zoo_explanation.shown import class_names, clean, share_of, short_names
 
 if TYPE_CHECKING:
@@ -108,7 +109,9 @@ def _answers(case: Case, model: str, name: str) -> _Answers:
         "largest": 100 * float(counts.max()) / len(labels),
         "noun": _noun(case),
     }
-    evidence = _observe(case, model, features.layer, "samples nearest to their own class", found)
+    evidence = measured(
+        case, model, _source(model, features.layer), "samples nearest to their own class", found
+    )
     return _Answers(model, name, features.layer, given, labels, found, evidence)
 
 
@@ -117,19 +120,8 @@ def _noun(case: Case) -> str:
     return _NOUNS.get(modality, "samples")
 
 
-def _observe(
-    case: Case, model: str, layer: str, predicate: str, found: dict[str, Any]
-) -> Evidence | None:
-    run = case.ranking.run if case.ranking else ""
-    against = f" --against {case.against}" if case.against else ""
-    return case.ledger.observe(
-        "measurement",
-        model,
-        predicate,
-        source=f"features of {clean(model)} at {clean(layer) or 'its last layer'}",
-        check=f"zoo explain {run} --model {case.model}{against}" if run else "",
-        **found,
-    )
+def _source(model: str, layer: str) -> str:
+    return f"features of {clean(model)} at {clean(layer) or 'its last layer'}"
 
 
 def _overall(case: Case, answers: _Answers) -> None:
@@ -201,7 +193,9 @@ def _pair(
     found |= {"only_0": int((one & ~other).sum()), "only_1": int((other & ~one).sum())}
     found |= tested
     models = f"{answers[0].model} and {answers[1].model}"
-    return found, _observe(case, models, answers[0].layer, "the class with both models", found)
+    return found, measured(
+        case, models, _source(models, answers[0].layer), "the class with both models", found
+    )
 
 
 def _gain(
@@ -293,7 +287,9 @@ def _weakest(case: Case, answers: _Answers, classes: list[str]) -> None:
         found: dict[str, Any] = {"name": answers.name, "label": classes[c], "right": int(right[c])}
         found |= {"samples": int(counts[c]), "share": share, "low": low, "high": high}
         found |= {"percent": _PERCENT}
-        evidence = _observe(case, answers.model, answers.layer, "one class", found)
+        evidence = measured(
+            case, answers.model, _source(answers.model, answers.layer), "one class", found
+        )
         case.ledger.claim(
             "measured",
             "Of '{label}', {right} of {samples} came to their own class with {name} ({share:.0f} "
@@ -317,7 +313,13 @@ def _confusions(case: Case, answers: _Answers, classes: list[str]) -> None:
         found: dict[str, Any] = {"name": answers.name, "label": classes[c], "other": classes[other]}
         found |= {"wrong": int(table[c, other]), "samples": int(counts[c])}
         found |= {"noun": answers.found["noun"]}
-        evidence = _observe(case, answers.model, answers.layer, "one class for another", found)
+        evidence = measured(
+            case,
+            answers.model,
+            _source(answers.model, answers.layer),
+            "one class for another",
+            found,
+        )
         case.ledger.claim(
             "measured",
             "With {name}, {wrong} of the {samples} {noun} of '{label}' lie nearer to '{other}'.",
@@ -334,7 +336,9 @@ def _rare(case: Case, answers: _Answers, classes: list[str]) -> None:
     if not few:
         return
     found = {"few": few, "count": len(few), "fewest": _FEWEST, "noun": answers.found["noun"]}
-    evidence = _observe(case, answers.model, answers.layer, "rare classes", found)
+    evidence = measured(
+        case, answers.model, _source(answers.model, answers.layer), "rare classes", found
+    )
     named = len(few) <= _DRAWN
     case.ledger.claim(
         "not known",

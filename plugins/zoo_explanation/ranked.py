@@ -64,6 +64,22 @@ def observe(case: Case, subject: str, predicate: str, **found: Any) -> Evidence 
     )
 
 
+def measured(
+    case: Case, model: str, what: str, predicate: str, found: dict[str, Any]
+) -> Evidence | None:
+    """Record something that this explanation measured; ``what`` of the model it was read from."""
+    run = case.ranking.run if case.ranking else ""
+    against = f" --against {case.against}" if case.against else ""
+    return case.ledger.observe(
+        "measurement",
+        model,
+        predicate,
+        source=what,
+        check=f"zoo explain {run} --model {case.model}{against}" if run else "",
+        **found,
+    )
+
+
 def tied(first: Ranked, second: Ranked) -> bool:
     """Whether the ranking itself calls two models tied."""
     one, other = first.row, second.row
