@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 _WIDTH, _ROW, _INDENT, _LEFT = 640, 30, 26, 8
 _LETTER = 7.8
+_WIDE = 12.0
 
 #: Level, name, link upwards: a kind of, or a part of; whether it is the node itself.
 _Row = tuple[int, str, str, bool]
@@ -74,15 +75,20 @@ def _cut(name: str) -> str:
     return name if len(name) <= 60 else f"{name[:59]}\u2026"
 
 
+def _room(name: str) -> float:
+    """Estimate how wide a name is; whatever font the reader has, an m is no i."""
+    return sum(_WIDE if each in "mwMWQOG@%" else _LETTER for each in _cut(name))
+
+
 def _right(row: _Row) -> float:
-    return _LEFT + row[0] * _INDENT + len(_cut(row[1])) * _LETTER + 120
+    return _LEFT + row[0] * _INDENT + _room(row[1]) + 120
 
 
 def _box(row: _Row, place: int) -> str:
     from markupsafe import escape
 
     level, name, kind, chosen = row
-    left, top, width = _LEFT + level * _INDENT, place * _ROW + 5, len(_cut(name)) * _LETTER + 18
+    left, top, width = _LEFT + level * _INDENT, place * _ROW + 5, _room(name) + 18
     words = {"part": "part", "more": ""}.get(kind, "")
     beside = (
         f'<text class="link" x="{left + width + 8:g}" y="{top + 15}">{words}</text>'
