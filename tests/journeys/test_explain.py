@@ -200,14 +200,22 @@ def test_any_two_models_are_compared(asked):
 
 @pytest.mark.parametrize(
     ("run", "words"),
-    [("nowhere", "no run called 'nowhere'"), ("{unfinished}", "has no ranking yet")],
+    [
+        ("nowhere", "no run called 'nowhere'"),
+        ("{unfinished}", "has no ranking yet: it is interrupted"),
+        ("{bereft}", "is done, and its ranking is gone"),
+    ],
 )
 def test_a_run_that_cannot_be_explained_ends_in_one_sentence(asked, tmp_path, run, words):
-    name = "2020-01-01-beef"
+    name, other = "2020-01-01-beef", "2020-01-01-dead"
     unfinished = tmp_path / "home" / "runs" / name
     kept = shutil.ignore_patterns("ranking.json", "explanation.json")
-    shutil.copytree(asked.folder / "home" / "runs" / asked.run, unfinished, ignore=kept)
-    done = asked("explain", run.format(unfinished=name), "--json", cwd=tmp_path)
+    for each in (unfinished, unfinished.with_name(other)):
+        shutil.copytree(asked.folder / "home" / "runs" / asked.run, each, ignore=kept)
+    state = (unfinished / "state.json").read_text(encoding="utf-8")
+    state = state.replace('"done"', '"interrupted"')
+    (unfinished / "state.json").write_text(state, encoding="utf-8")
+    done = asked("explain", run.format(unfinished=name, bereft=other), "--json", cwd=tmp_path)
     assert done.code == 2
     assert words in done.json["error"]["message"]
     assert not (unfinished / "explanation.json").exists()
