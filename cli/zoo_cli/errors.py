@@ -14,6 +14,8 @@ from zoo.errors import ExitCode, ZooError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from zoo.distributions import Advertised
+
 
 @dataclass(frozen=True, slots=True)
 class Explained:
@@ -80,11 +82,29 @@ def _of_memory(error: Any) -> Explained:
 def _bug(error: BaseException) -> Explained:
     detail = str(error).strip().splitlines()
     what = f"{type(error).__name__}: {detail[0]}" if detail else type(error).__name__
+    whose = _culprit(error)
+    if whose:
+        own = whose.distribution
+        return Explained(
+            f"the plugin {whose.name} {whose.version} broke ({what}).",
+            f"zoo plugins check {own} says more; zoo plugins uninstall {own} removes it; "
+            "ZOO_DEBUG=1 shows the traceback.",
+            ExitCode.FAILED,
+        )
     return Explained(
         f"something unexpected happened ({what}).",
         "this is a bug, report it with `zoo doctor --json`; ZOO_DEBUG=1 shows the traceback.",
         ExitCode.FAILED,
     )
+
+
+def _culprit(error: BaseException) -> Advertised | None:
+    try:
+        from zoo_cli.culprits import culprit
+
+        return culprit(error)
+    except Exception:  # noqa: BLE001 -- this is the last resort, and must say something
+        return None
 
 
 def _safe(text: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import TextIO
 
     from zoo_cli.errors import Explained
     from zoo_cli.output import Output
@@ -22,11 +23,15 @@ class Invocation:
         output: the sink, once the command has one.
         resume: what to type to go on after an interruption.
         parting: what to say after an interruption, where nothing is kept.
+        alone: this process is ours, from the first file descriptor to its end.
+        stream: standard output, while a command keeps it for itself.
     """
 
     output: Output | None = None
     resume: str = ""
     parting: str = ""
+    alone: bool = False
+    stream: TextIO | None = None
 
     def report(self, explained: Explained, arguments: Sequence[str]) -> None:
         """In a JSON mode, say the failure on standard output too: a reader expects a document."""
@@ -43,8 +48,10 @@ class Invocation:
         text = json.dumps(
             {"schema_version": 1, "error": error}, indent=2 if mode == "json" else None
         )
-        sys.stdout.write(text + "\n")
-        sys.stdout.flush()
+        stream = self.stream or sys.stdout
+        if stream is not None:
+            stream.write(text + "\n")
+            stream.flush()
 
 
 def _asked_for(arguments: Sequence[str]) -> str:

@@ -16,6 +16,8 @@ from zoo_cli.lazy import Entry, LazyGroup
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from zoo_cli.invocation import Invocation
+
 _COMMANDS = "zoo_cli.commands"
 _RANK = "Find a checkpoint"
 _BUILD = "Build a model"
@@ -66,7 +68,7 @@ TABLE = {
         f"{_COMMANDS}.graph:graph", "Fetch, import, show and query the knowledge graph.", _THINGS
     ),
     "plugins": Entry(
-        f"{_COMMANDS}.plugins:plugins", "List, check, install and remove plugins.", _THINGS
+        f"{_COMMANDS}.plugins:plugins", "Write, list, check, install and remove plugins.", _THINGS
     ),
     "cache": Entry(f"{_COMMANDS}.cache:cache", "Show and prune what Zoo keeps.", _HOUSE),
     "doctor": Entry(f"{_COMMANDS}.doctor:doctor", "Check this machine.", _HOUSE),
@@ -97,20 +99,25 @@ def zoo() -> None:
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(run(sys.argv[1:], alone=True))
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Run one command line in this process; every failure becomes a sentence and a code."""
+def run(arguments: Sequence[str], *, alone: bool = False) -> int:
+    """Run one command line in this process; every failure becomes a sentence and a code.
+
+    Args:
+        arguments: what a person types after ``zoo``.
+        alone: the process is ours, and ends with the command.
+    """
     from zoo_cli.invocation import Invocation
 
-    invocation = Invocation()
+    invocation = Invocation(alone=alone)
     try:
         result = zoo.main(
             args=list(arguments), prog_name="zoo", standalone_mode=False, obj=invocation
         )
     except BrokenPipeError:
-        _discard_output()
+        _discard_output(invocation)
         return ExitCode.DONE
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 -- the table has a line for each
         explained = explain(error)
@@ -121,11 +128,15 @@ def run(arguments: Sequence[str]) -> int:
                 hint=invocation.resume or explained.hint,
             )
         show(explained, error)
-        invocation.report(explained, arguments)
+        try:
+            invocation.report(explained, arguments)
+        except OSError:  # nobody reads, or the disk is full: the code says the rest
+            _discard_output(invocation)
         return explained.code
     return result if isinstance(result, int) else ExitCode.DONE
 
 
-def _discard_output() -> None:
+def _discard_output(invocation: Invocation) -> None:
     """Keep the interpreter from complaining at exit that the reader has gone."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    stream = invocation.stream or sys.stdout
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

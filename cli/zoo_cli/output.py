@@ -53,12 +53,25 @@ class Output:
         wrote: whether a document has been printed already.
     """
 
-    def __init__(self, *, mode: str = "auto", color: str = "auto", quiet: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        mode: str = "auto",
+        color: str = "auto",
+        quiet: bool = False,
+        stream: TextIO | None = None,
+    ) -> None:
+        self._stream = stream
         self.mode = mode
         self.quiet = quiet
         self.wrote = False
         self._color = color
         self._failures: list[Failure] = []
+
+    @property
+    def stream(self) -> TextIO | None:
+        """Where data goes; None: standard output is closed, and nobody reads."""
+        return self._stream or sys.stdout
 
     @property
     def machine(self) -> bool:
@@ -70,7 +83,7 @@ class Output:
         """Whether bars may be drawn on standard error."""
         return _is_terminal(sys.stderr) and not os.environ.get("CI")
 
-    def color(self, stream: TextIO) -> bool:
+    def color(self, stream: TextIO | None) -> bool:
         """Whether this stream takes colour."""
         if self._color != "auto":
             return self._color == "always"
@@ -100,7 +113,7 @@ class Output:
             self.document(document)
         elif self.mode == "jsonl":
             for row in rows:
-                self.line(_encode(row))
+                self.line(self._encoded(row))
         elif self.mode == "csv":
             self.write(_csv(columns, rows))
         elif self.mode == "quiet":
@@ -116,7 +129,7 @@ class Output:
         if self.mode == "json":
             self.document(document)
         elif self.mode == "jsonl":
-            self.line(_encode(document))
+            self.line(self._encoded(document))
         elif self.mode == "quiet":
             self.write("".join(f"{each}\n" for each in ids))
         else:
@@ -125,7 +138,7 @@ class Output:
     def document(self, document: Any) -> None:
         """Print the one JSON document of this command."""
         assert not self.wrote, "a command prints one document"
-        self.line(_encode(document, indent=2))
+        self.line(self._encoded(document, indent=2))
 
     def line(self, text: str = "") -> None:
         """Print one line of data."""
@@ -134,13 +147,14 @@ class Output:
     def write(self, text: str) -> None:
         """Write data as it is; a reader that has gone ends the output quietly."""
         self.wrote = True
-        if sys.stdout is None:  # closed by the caller: nobody reads
+        stream = self.stream
+        if stream is None:
             return
         try:
-            sys.stdout.write(encodable(text, sys.stdout))
-            sys.stdout.flush()
+            stream.write(encodable(text, stream))
+            stream.flush()
         except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
     def note(self, text: str) -> None:
         """Say something that is not data; nothing for an empty text."""
@@ -181,13 +195,21 @@ class Output:
             raise InputError(f"{question} There is no terminal to answer on.", "Add --yes.")
         return click.confirm(question, err=True)
 
+    def _encoded(self, document: Any, indent: int = -1) -> str:
+        text = _encode(document, indent)
+        if _speaks_utf8(self.stream):
+            return text
+        import json
+
+        return json.dumps(json.loads(text), indent=indent if indent > 0 else None)
+
     def _table(self, columns: Sequence[Column], rows: list[Mapping[str, Any]], title: str) -> None:
         width = _width()
-        if _is_terminal(sys.stdout):
+        if _is_terminal(self.stream):
             columns = drop_columns(columns, rows, width)
-        if _is_terminal(sys.stdout) and fits(columns, rows, width):
+        if _is_terminal(self.stream) and fits(columns, rows, width):
             table = rich_table(columns, rows, title, width)
-            self.write(_render(table, width, color=self.color(sys.stdout)))
+            self.write(_render(table, width, color=self.color(self.stream)))
         else:  # an id that is longer than the terminal stays in one piece
             self.write((f"{title}\n" if title else "") + plain(columns, rows))
 
@@ -215,15 +237,10 @@ def _encode(document: Any, indent: int = -1) -> str:
     encoded = msgspec.json.encode(document, enc_hook=_plain_value)
     if indent > 0:
         encoded = msgspec.json.format(encoded, indent=indent)
-    text = encoded.decode("utf-8")
-    if _speaks_utf8(sys.stdout):
-        return text
-    import json
-
-    return json.dumps(json.loads(text), indent=indent if indent > 0 else None)
+    return encoded.decode("utf-8")
 
 
-def _speaks_utf8(stream: TextIO) -> bool:
+def _speaks_utf8(stream: TextIO | None) -> bool:
     encoding = getattr(stream, "encoding", None) or "utf-8"
     return encoding.lower().replace("-", "").replace("_", "") == "utf8"
 

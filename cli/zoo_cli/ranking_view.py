@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from zoo.render.quantities import duration_text, some
 from zoo.render.table import ranking_columns, ranking_rows
@@ -13,10 +13,12 @@ from zoo.render.words import agreement_line, data_line, exclusions_line, short, 
 from zoo_cli.output import Column
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from zoo.evaluation import Evaluation
+    from zoo.types.explaining import Report
+    from zoo.types.failure import Failure
     from zoo.types.ranking import Ranking
     from zoo_cli.output import Output
 
@@ -25,12 +27,16 @@ def show_ranking(
     output: Output,
     ranking: Ranking,
     limit: int | None = None,
-    beside: Mapping[str, Any] | None = None,
+    *,
+    explained: bool = False,
+    explanation: Report | None = None,
 ) -> None:
     """Print a ranking in the mode that was asked for; at most ``limit`` of its rows.
 
-    In JSON the fields of ``beside`` stand beside those of the ranking.
+    Where it is ``explained``, the JSON has the explanation beside the ranking.
     """
+    from zoo_cli.documents.measuring import ExplainedRanking
+
     shown = replace(ranking, ranking=ranking.ranking[:limit])
     if output.mode == "md":
         from zoo.render.text import markdown
@@ -40,7 +46,9 @@ def show_ranking(
         return
     output.note(data_line(ranking.probe))
     if shown.ranking or output.machine:
-        document = {**msgspec.to_builtins(shown), **beside} if beside else shown
+        document: Ranking = shown
+        if explained:
+            document = ExplainedRanking(**asdict(shown), explanation=explanation)
         output.rows(ranking_columns(shown), ranking_rows(shown), document=document)
     hidden = len(ranking.ranking) - len(shown.ranking)
     output.note(f"... and {hidden} more" if hidden else "")
@@ -113,5 +121,17 @@ def _qualify(output: Output, ranking: Ranking) -> None:
         output.note(f"{exclusions_line(ranking.excluded)}.")
     for warning in ranking.warnings:
         output.warn(warning)
-    for failure in ranking.failures:
+    for failure in _together(ranking.failures):
         output.failure(failure)
+
+
+def _together(failures: Sequence[Failure]) -> list[Failure]:
+    """Say once what a plugin did wrong in the same way with several models."""
+    alike: dict[Failure, list[Failure]] = {}
+    for each in failures:
+        key = replace(each, model=None) if each.plugin else each
+        alike.setdefault(key, []).append(each)
+    return [
+        group[0] if len(group) == 1 else replace(key, model=f"{len(group)} models")
+        for key, group in alike.items()
+    ]

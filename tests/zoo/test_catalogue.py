@@ -60,6 +60,15 @@ def test_something_that_is_no_spec_is_refused_and_the_rest_kept():
     assert "no EstimatorSpec" in found.host.failures[0].error
 
 
+def test_expected_failures_that_no_other_process_can_read_are_refused():
+    odd = EstimatorSpec(
+        name="odd", target="x:y", summary="s", expected_failures=types.MappingProxyType({})
+    )
+    found = catalogue(mine=plugin(odd, spec("fine")))
+    assert list(found.specs("estimator")) == ["fine"]
+    assert "expected_failures is mappingproxy({}), no dictionary" in found.host.failures[0].error
+
+
 def test_an_unknown_name_gets_the_nearest_one_and_the_list():
     found = catalogue(p=plugin(spec("logme"), spec("knn")))
     with pytest.raises(UnknownNameError) as error:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 
 import msgspec
 
+from zoo.distributions import OURS
 from zoo.errors import InputError, PluginError, unknown_name
+from zoo.running import running
 from zoo.types.specs import (
     AmalgamatorSpec,
     AugmenterSpec,
@@ -33,9 +35,10 @@ from zoo.types.specs import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping
 
     from zoo.host import PluginHost
+    from zoo.types.failure import Failure
 
 
 #: In place of an estimator's name: every one that does the task.
@@ -86,10 +89,17 @@ class Catalogue:
 
     The first plugin to claim a name keeps it, ours before a stranger's; a later claim is a
     recorded failure, never a silent replacement.
+
+    Args:
+        host: the plugins.
+        reserved: kind -> names that nobody may take, such as Zoo's own commands.
     """
 
-    def __init__(self, host: PluginHost) -> None:
+    def __init__(
+        self, host: PluginHost, *, reserved: Mapping[str, Container[str]] | None = None
+    ) -> None:
         self.host = host
+        self._reserved = reserved or {}
         self._found: dict[str, dict[str, Provided]] = {}
 
     def provided(self, noun: str) -> Mapping[str, Provided]:
@@ -98,16 +108,40 @@ class Catalogue:
             kind = next(each for each in KINDS if each.noun == noun)
             found = self._found[noun] = {}
             for plugin, spec in sorted(self.host.collect(kind.hook), key=_ours_first):
-                if not isinstance(spec, kind.spec):
-                    message = f"{kind.hook} returned {spec!r}, which is no {kind.spec.__name__}."
-                    self.host.refuse(message, plugin=plugin, stage=kind.hook)
-                elif spec.name in found:
-                    owner = found[spec.name].plugin
-                    message = f"the {noun} {spec.name!r} is already provided by {owner}."
-                    self.host.refuse(message, plugin=plugin, stage=kind.hook)
+                problem = _problem(kind, spec) or self._taken(kind, spec.name, found)
+                if problem:
+                    self.host.refuse(problem, plugin=plugin, stage=kind.hook)
                 else:
                     found[spec.name] = Provided(spec, plugin)
         return self._found[noun]
+
+    def _taken(self, kind: Kind, name: str, found: Mapping[str, Provided]) -> str:
+        owner = found[name].plugin if name in found else ""
+        if name in self._reserved.get(kind.noun, ()):
+            owner = OURS
+        if not owner:
+            return ""
+        words = kind.noun.replace("_", " ")
+        return f"the {words} {name!r} is already provided by {owner}, which keeps the name."
+
+    def stranger(self, noun: str, name: str) -> dict[str, str]:
+        """Name the plugin of a spec and its version, as a failure does; nothing where it is ours.
+
+        What fails in Zoo's own objects is mostly the fault of what they were given.
+        """
+        known = self.provided(noun)
+        if name not in known or known[name].plugin.startswith(f"{OURS}:"):
+            return {}
+        plugin = known[name].plugin
+        return {"plugin": plugin, "version": self.host.version_of(plugin)}
+
+    def blamed(self, failure: Failure, noun: str, name: str) -> Failure:
+        """Name the stranger whose object failed, unless the failure names a plugin already."""
+        owner = {} if failure.plugin else self.stranger(noun, name)
+        if not owner:
+            return failure
+        hint = f"zoo plugins check {owner['plugin'].partition(':')[0]}"
+        return msgspec.structs.replace(failure, hint=failure.hint or hint, **owner)
 
     def specs(self, noun: str) -> dict[str, Any]:
         """Map each name of one kind to its spec."""
@@ -143,7 +177,22 @@ class Catalogue:
 
     def create(self, noun: str, name: str, options: Mapping[str, Any] | None = None) -> Any:
         """Import what a spec points at and build it with the person's options."""
-        return build(self.spec(noun, name), options)
+        spec = self.spec(noun, name)
+        with running(self.provided(noun)[name].plugin):
+            return build(spec, options)
+
+
+def _problem(kind: Kind, spec: Any) -> str:
+    """Say why something that a hook gave is no spec of its kind."""
+    if not isinstance(spec, kind.spec):
+        return f"{kind.hook} gives {spec!r}, which is no {kind.spec.__name__}."
+    for field in ("name", "target", "summary"):
+        if not isinstance(getattr(spec, field), str):
+            return f"{kind.hook} gives a spec whose {field} is {getattr(spec, field)!r}, no text."
+    if not isinstance(spec.expected_failures, dict):  # it travels to other processes, and into JSON
+        given = repr(spec.expected_failures)
+        return f"{kind.hook} gives a spec whose expected_failures is {given}, no dictionary."
+    return ""
 
 
 def _hook(noun: str) -> str:
@@ -212,4 +261,4 @@ def _check_value(spec: Spec, target: Any, name: str, value: Any) -> None:
 
 
 def _ours_first(claim: tuple[str, Any]) -> bool:
-    return not claim[0].startswith("zoo-reuse:")
+    return not claim[0].startswith(f"{OURS}:")

@@ -187,7 +187,9 @@ def _combining(catalogue: Catalogue) -> str:
 def _refuse(catalogue: Catalogue, name: str, error: BaseException) -> None:
     plugin = catalogue.provided("estimator")[name].plugin
     stage = "prior" if catalogue.spec("estimator", name).data_free else "combine"
-    catalogue.host.refuse(f"{name}: {error}", plugin=plugin, stage=stage)
+    catalogue.host.refuse(
+        f"{name}: {Failure.of(error, stage=stage).error}", plugin=plugin, stage=stage
+    )
 
 
 def _scores(result: ModelResult, entry: ModelEntry) -> ModelScores:

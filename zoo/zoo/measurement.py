@@ -12,6 +12,7 @@ from zoo.engine import EstimatorJob, LocalEngine, ModelResult, ModelTask, Refere
 from zoo.errors import InputError, ZooError
 from zoo.estimators import choose_estimators
 from zoo.events import Event
+from zoo.host import PLUGIN_ERRORS
 from zoo.plan import source_of
 from zoo.racing import Lap, race
 from zoo.readings import ATTRIBUTED, ATTRIBUTION
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
 
     #: Ranks results on the samples of the first so many slices.
     Rank = Callable[[Mapping[str, ModelResult], int], Sequence[RankingRow]]
+
+#: Stages of a failure in which a runtime was at work.
+_OF_RUNTIMES = frozenset({"load", "extract", "attribute"})
 
 
 @dataclass(kw_only=True)
@@ -192,12 +196,16 @@ class Measurement:
         model = planned.candidate.model
         try:
             checkpoint = future.result()
-        except Exception as error:  # noqa: BLE001 -- one checkpoint must not stop the others
-            self._fail(model, (Failure.of(error, stage="fetch", model=model),))
+        except PLUGIN_ERRORS as error:  # one checkpoint must not stop the others
+            self._fail(model, (self._not_fetched(error, planned, "fetch"),))
             return []
         self._arrived(checkpoint)
         self._checkpoints[model] = checkpoint
         return [planned]
+
+    def _not_fetched(self, error: BaseException, planned: PlannedModel, stage: str) -> Failure:
+        failure = Failure.of(error, stage=stage, model=planned.candidate.model)
+        return self._catalogue.blamed(failure, "source", planned.candidate.entry.parsed.source)
 
     def _arrived(self, checkpoint: Checkpoint) -> None:
         revision = checkpoint.entry.parsed.revision or checkpoint.digest
@@ -238,11 +246,10 @@ class Measurement:
         left = None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
         if not wait([fetch], timeout=left).done:
             return None
-        model = planned.candidate.model
         try:
             checkpoint = fetch.result()
-        except Exception as error:  # noqa: BLE001 -- the others are not compared, and go on
-            self._lose_reference(Failure.of(error, stage="reference", model=model))
+        except PLUGIN_ERRORS as error:  # the others are not compared, and go on
+            self._lose_reference(self._not_fetched(error, planned, "reference"))
             return None
         self._arrived(checkpoint)
         reads = any(job.spec.reads("attributions") for job in self._jobs)
@@ -289,7 +296,14 @@ class Measurement:
 
     def _finish(self, planned: PlannedModel, result: ModelResult, lap: Lap) -> None:
         model = planned.candidate.model
-        self._fail(model, result.failures)
+        opened_by = result.runtime or planned.runtime
+        blamed = (
+            self._catalogue.blamed(each, "runtime", opened_by)
+            if each.stage in _OF_RUNTIMES
+            else each
+            for each in result.failures
+        )
+        self._fail(model, tuple(blamed))
         if result.records:
             lap.results[model] = result
             self._tell(
@@ -332,6 +346,7 @@ def estimator_jobs(request: Request, plan: Plan, catalogue: Catalogue) -> tuple[
             spec=spec,
             options=request.options.get(name, {}),
             distribution_version=versions.get(provided[name].plugin, ""),
+            plugin=catalogue.stranger("estimator", name).get("plugin", ""),
         )
         for name, spec in choose_estimators(request, plan.probe, catalogue).items()
     )

@@ -158,8 +158,8 @@ def recommend(
     )
     for result in measured.results.values():
         for record in result.records:
-            list(catalogue.host.call("zoo_score_recorded", record=record))
-    list(catalogue.host.call("zoo_ranking_ready", ranking=ranking))
+            catalogue.host.tell("zoo_score_recorded", record=record)
+    catalogue.host.tell("zoo_ranking_ready", ranking=ranking)
     late = tuple(each for each in catalogue.host.failures if each not in ranking.failures)
     return msgspec.structs.replace(ranking, failures=(*ranking.failures, *late))
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from zoo.catalogue import EVERY
 from zoo.errors import InputError, ZooError
 from zoo.events import Event, Listener, ignore
+from zoo.host import PLUGIN_ERRORS
 from zoo.plan import source_of
 from zoo.sources import open_sources
 from zoo.types.failure import Failure
@@ -105,8 +106,10 @@ def read_models(
                 model = planned.candidate.model
                 try:
                     checkpoint = future.result()
-                except Exception as error:  # noqa: BLE001 -- one checkpoint must not stop the others
-                    answers[model] = Failure.of(error, stage="fetch", model=model)
+                except PLUGIN_ERRORS as error:  # one checkpoint must not stop the others
+                    failure = Failure.of(error, stage="fetch", model=model)
+                    scheme = planned.candidate.entry.parsed.source
+                    answers[model] = catalogue.blamed(failure, "source", scheme)
                     continue
                 revision = checkpoint.entry.parsed.revision
                 readings.revisions[model] = revision or checkpoint.digest

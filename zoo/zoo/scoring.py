@@ -7,7 +7,7 @@ like, and the values without each fold of the samples say how far the score woul
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -26,11 +26,12 @@ from zoo.feature_files import (
 )
 from zoo.host import PLUGIN_ERRORS
 from zoo.resamples import Resamples, layer_folds
+from zoo.running import running
 from zoo.types.failure import Failure
 from zoo.types.score import Score, ScoreRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -62,6 +63,7 @@ def score_layer(
     permutations: int = 50,
     folds: int = 10,
     seed: int = 0,
+    owners: Mapping[str, Mapping[str, str]] | None = None,
 ) -> tuple[list[ScoreRecord], list[Failure]]:
     """Score one layer of one model with every estimator, each its own failure domain.
 
@@ -74,6 +76,7 @@ def score_layer(
         permutations: shuffled label sets for the null; fewer than 2 leave it out.
         folds: folds of the jack-knife; fewer than 2 leave it out.
         seed: of both.
+        owners: estimator -> ``plugin`` and ``version``, which its failures name.
 
     Returns:
         One record an estimator, in order, those that do not apply with the reason; and what
@@ -86,21 +89,49 @@ def score_layer(
         return [_dash(features, spec, error.message) for spec, _ in wanted], []
     except ZooError as error:
         return [], [Failure.of(error, stage="score", model=features.model or None)]
-    resamples = Resamples(checked, permutations, folds, seed)
+    # A view each: who writes into what all estimators read fails alone.
+    resamples = Resamples(_read_only(checked), permutations, folds, seed)
     records, failures = [], []
     for spec, estimator in wanted:
+        owner = (owners or {}).get(spec.name, {})
         try:
-            records.append(_noted(_score(spec, estimator, resamples), spec, features))
+            with running(owner.get("plugin", "")):
+                record = _score(spec, estimator, resamples)
+            records.append(_noted(record, spec, features))
         except NotApplicable as error:
             records.append(_dash(features, spec, error.message))
         except PLUGIN_ERRORS as error:
-            hint = f"zoo plugins show {spec.name}"
-            failures.append(
-                Failure.of(
-                    error, stage=f"score {spec.name}", model=features.model or None, hint=hint
-                )
-            )
+            failures.append(_failure(error, spec.name, features, owner))
     return records, failures
+
+
+def _failure(
+    error: BaseException, name: str, features: Features, owner: Mapping[str, str]
+) -> Failure:
+    hint = f"zoo plugins show {name}"
+    if owner:
+        hint = f"zoo plugins check {owner['plugin'].partition(':')[0]}"
+    model = features.model or None
+    return Failure.of(error, stage=f"score {name}", model=model, hint=hint, **owner)
+
+
+def _read_only(features: Features) -> Features:
+    """Give the same numbers as views that cannot be written to; whoever owns them still can."""
+    reference = features.reference
+    return replace(
+        features,
+        values=_locked(features.values),
+        labels=_locked(features.labels),
+        logits=None if features.logits is None else _locked(features.logits),
+        reference=None if reference is None else _read_only(reference),
+        extras={name: _locked(array) for name, array in features.extras.items()},
+    )
+
+
+def _locked(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 def _noted(record: ScoreRecord, spec: EstimatorSpec, features: Features) -> ScoreRecord:
@@ -181,14 +212,20 @@ def score_arrays(
     ]
     features, notes = _with_reference(features, source, reference, [known[each] for each in names])
     named = [each for each in names if each in estimators or not _missing(known[each], features)]
-    built = [(known[each], build(known[each], options.get(each))) for each in named]
+    owners = {each: catalogue.stranger("estimator", each) for each in named}
+    built, unbuilt = _built([known[each] for each in named], options, features, owners)
     rows = len(features.values)
     try:
         features = check_features(_subsample(features, seed), on_nonfinite=on_nonfinite)
     except NotApplicable as error:
         raise InputError(f"{features.model}: {error.message}") from error
     records, failures = score_layer(
-        features, built, permutations=permutations, folds=folds, seed=seed
+        features,
+        built,
+        permutations=permutations,
+        folds=folds,
+        seed=seed,
+        owners=owners,
     )
     records += [_dash(features, spec, _NO_FEATURES) for spec, _ in built if not spec.reads_features]
     if rows > len(features.values):
@@ -197,9 +234,28 @@ def score_arrays(
         features=features,
         rows=rows,
         records=tuple(records),
-        failures=tuple(failures),
+        failures=(*unbuilt, *failures),
         notes=tuple(notes),
     )
+
+
+def _built(
+    specs: Iterable[EstimatorSpec],
+    options: Mapping[str, Mapping[str, Any]],
+    features: Features,
+    owners: Mapping[str, Mapping[str, str]],
+) -> tuple[list[tuple[EstimatorSpec, Any]], list[Failure]]:
+    """Make every estimator; one that cannot be made is a failure of its own."""
+    built, failures = [], []
+    for spec in specs:
+        try:
+            with running(owners[spec.name].get("plugin", "")):
+                built.append((spec, build(spec, options.get(spec.name))))
+        except InputError:  # the person's own words
+            raise
+        except PLUGIN_ERRORS as error:
+            failures.append(_failure(error, spec.name, features, owners[spec.name]))
+    return built, failures
 
 
 def _read(source: str | Path | Mapping[str, npt.NDArray[Any]], task: str | None) -> Features:

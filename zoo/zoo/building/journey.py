@@ -222,7 +222,7 @@ def _finished(
         built = _calibrated(built, work, settings, catalogue, on_event)
     size = sum(path.stat().st_size for path in work.folder.rglob("*") if path.is_file())
     built = msgspec.structs.replace(built, bytes=size)
-    list(catalogue.host.call("zoo_model_built", result=built))
+    catalogue.host.tell("zoo_model_built", result=built)
     return built
 
 

@@ -121,11 +121,17 @@ def _score(
                 raise ZooError("the features of the reference vanished from the store.")
             estimators.append((each.spec, build(each.spec, each.options)))
         except ERRORS as error:
-            failures.append(failure_of(error, "score", model))
+            failed_to_build = failure_of(error, "score", model)
+            failures.append(msgspec.structs.replace(failed_to_build, **each.owner))
     task = job.task
     with lent(owned_device()):
         records, failed = score_layer(
-            features, estimators, permutations=task.permutations, folds=task.folds, seed=task.seed
+            features,
+            estimators,
+            permutations=task.permutations,
+            folds=task.folds,
+            seed=task.seed,
+            owners={each.spec.name: each.owner for each in missing},
         )
     failures += [msgspec.structs.replace(each, model=model) for each in failed]
     return list(records), failures

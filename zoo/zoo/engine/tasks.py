@@ -20,11 +20,18 @@ class EstimatorJob:
     Attributes:
         options: keyword parameters of its object; they have to fit into JSON.
         distribution_version: version of the distribution it comes from: part of the scores' key.
+        plugin: the stranger's plugin that it comes from; empty: it is Zoo's own.
     """
 
     spec: EstimatorSpec
     options: dict[str, Any] = field(default_factory=dict)
     distribution_version: str = ""
+    plugin: str = ""
+
+    @property
+    def owner(self) -> dict[str, str]:
+        """The plugin and its version, as a failure names them; nothing where it is Zoo's own."""
+        return {"plugin": self.plugin, "version": self.distribution_version} if self.plugin else {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

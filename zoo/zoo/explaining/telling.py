@@ -12,6 +12,7 @@ from zoo.errors import InputError, NotApplicable, unknown_name
 from zoo.explaining.checking import unsupported_claims
 from zoo.explaining.ledger import Ledger
 from zoo.host import PLUGIN_ERRORS
+from zoo.running import running
 from zoo.types.explaining import GraphUse, Report
 from zoo.types.failure import Failure
 from zoo.types.provenance import installed_versions
@@ -75,15 +76,24 @@ def ask(
     for spec in specs:
         ledger = Ledger(spec.name)
         try:
-            reporter = build(spec, (options or {}).get(spec.name))
-            reporter.report(replace(case, ledger=ledger))
+            with running(catalogue.provided("reporter")[spec.name].plugin):
+                reporter = build(spec, (options or {}).get(spec.name))
+                reporter.report(replace(case, ledger=ledger))
         except NotApplicable as error:
             _left_open(ledger, spec, case, str(error))
         except InputError:
             raise
         except PLUGIN_ERRORS as error:
             plugin = catalogue.provided("reporter")[spec.name].plugin
-            failures.append(Failure.of(error, stage=f"report {spec.name}", plugin=plugin))
+            failures.append(
+                Failure.of(
+                    error,
+                    stage=f"report {spec.name}",
+                    plugin=plugin,
+                    version=catalogue.host.version_of(plugin),
+                    hint=f"zoo plugins check {plugin.partition(':')[0]}",
+                )
+            )
         ledgers.append(_under(ledger, spec))
     return ledgers, failures
 

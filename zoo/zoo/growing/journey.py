@@ -109,7 +109,7 @@ def grow_checkpoint(
         document = msgspec.json.format(msgspec.json.encode(report))
         write_atomically(temporary / REPORT, document)
     if not quietly:
-        list(catalogue.host.call("zoo_model_built", result=built_model(report)))
+        catalogue.host.tell("zoo_model_built", result=built_model(report))
     return report
 
 

@@ -111,23 +111,20 @@ def embed_labels(
     if probe.task not in CLASS_TASKS:
         return LabelEmbeddings()
     chosen = _choose(encoders, probe, catalogue)
-    made = {
-        name: TextModel(name) if spec is None else build(spec, options.get(name))
-        for name, spec in chosen.items()
-    }
+    made, failures = _made(chosen, options, catalogue)
     counts = np.bincount(probe.labels, minlength=len(probe.label_names)).astype(np.float64)
     labels = LabelSet(texts=tuple(probe.label_names), counts=counts)
     if np.count_nonzero(counts) < 2:
         return LabelEmbeddings()
     embed = TextEmbedder(catalogue, settings, on_event, folder)
-    tables, failures = {}, []
+    tables = {}
     for name, encoder in made.items():
         try:
             tables[name] = _checked(name, encoder.encode(labels, embed), labels)
         except PLUGIN_ERRORS as error:
             # Nobody asked for a default encoder, which may have nothing to say.
             if encoders or not isinstance(error, NotApplicable):
-                failures.append(Failure.of(error, stage=f"label encoder {name}"))
+                failures.append(_failure(error, name, catalogue))
     if not tables:
         return LabelEmbeddings(failures=tuple(failures))
     extras = {
@@ -135,6 +132,29 @@ def embed_labels(
         "label_encoders": np.array(list(tables)),
     }
     return LabelEmbeddings(extras=extras, failures=tuple(failures), encoders=tuple(tables))
+
+
+def _made(
+    chosen: Mapping[str, LabelEncoderSpec | None],
+    options: Mapping[str, Mapping[str, Any]],
+    catalogue: Catalogue,
+) -> tuple[dict[str, Any], list[Failure]]:
+    """Make every encoder; one that cannot be made is a failure of its own."""
+    made: dict[str, Any] = {}
+    failures = []
+    for name, spec in chosen.items():
+        try:
+            made[name] = TextModel(name) if spec is None else build(spec, options.get(name))
+        except InputError:  # the person's own words
+            raise
+        except PLUGIN_ERRORS as error:
+            failures.append(_failure(error, name, catalogue))
+    return made, failures
+
+
+def _failure(error: BaseException, name: str, catalogue: Catalogue) -> Failure:
+    owner = catalogue.stranger("label_encoder", name)
+    return Failure.of(error, stage=f"label encoder {name}", **owner)
 
 
 def _choose(

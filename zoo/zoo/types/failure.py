@@ -16,6 +16,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
         hint: what to do; may be empty.
         model: the checkpoint it concerns, if any.
         plugin: the plugin it concerns, if any.
+        version: that of the plugin's distribution; empty where there is no plugin.
     """
 
     stage: str
@@ -23,6 +24,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     hint: str = ""
     model: str | None = None
     plugin: str | None = None
+    version: str = ""
 
     @classmethod
     def of(
@@ -32,6 +34,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
         stage: str,
         model: str | None = None,
         plugin: str | None = None,
+        version: str = "",
         hint: str = "",
     ) -> Failure:
         """Turn an exception into data; a :class:`ZooError` brings its own sentence and hint."""
@@ -40,9 +43,12 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
         else:
             detail = str(error).strip().splitlines()
             text = f"{type(error).__name__}: {detail[0]}" if detail else type(error).__name__
-        return cls(stage=stage, error=text, hint=hint, model=model, plugin=plugin)
+        return cls(stage=stage, error=text, hint=hint, model=model, plugin=plugin, version=version)
 
     def __str__(self) -> str:
         """One line for a terminal."""
-        who = self.model or self.plugin
+        plugin = f"{self.plugin} {self.version}".rstrip() if self.plugin else ""
+        if self.model and plugin:
+            return f"{self.model} ({self.stage}, {plugin}): {self.error}"
+        who = self.model or plugin
         return f"{who} ({self.stage}): {self.error}" if who else f"{self.stage}: {self.error}"
