@@ -16,6 +16,7 @@ from zoo.plan import find_candidates, make_plan
 from zoo.runs import Request
 from zoo.settings import Settings
 from zoo.testing.tiny_checkpoints import build_tiny_checkpoint
+from zoo.types.limits import Limits
 from zoo.types.model import Candidate, ModelEntry
 from zoo.types.ranking import ProbeSummary
 from zoo.types.specs import RuntimeSpec
@@ -79,7 +80,7 @@ def test_a_licence_that_is_not_known_after_inspection_is_none_of_those(
     probe, licence, inspected, kept
 ):
     candidate = Candidate(entry=ModelEntry(ref="hub:org/net", license=licence), base="/")
-    limits = {"licenses": ("mit", "apache-2.0"), "inspected": inspected}
+    limits = Limits(licenses=("mit", "apache-2.0"), inspected=inspected)
     assert (not zoo_exclude_candidates((candidate,), probe, limits)) is kept
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from zoo.hookspecs import hookimpl
 from zoo.types.specs import ProbeSpec, SourceSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
+    from zoo.types.limits import Limits
     from zoo.types.model import Candidate, ModelEntry
     from zoo.types.ranking import ProbeSummary
 
@@ -88,24 +89,24 @@ def zoo_probes() -> list[ProbeSpec]:
 
 @hookimpl
 def zoo_exclude_candidates(
-    candidates: Sequence[Candidate], probe: ProbeSummary, limits: Mapping[str, Any]
+    candidates: Sequence[Candidate], probe: ProbeSummary, asked: Limits
 ) -> dict[str, str]:
     """Leave out what reads other data, is too large, or has another licence."""
-    reasons = {each.model: _reason(each.entry, probe, limits) for each in candidates}
+    reasons = {each.model: _reason(each.entry, probe, asked) for each in candidates}
     return {model: reason for model, reason in reasons.items() if reason}
 
 
-def _reason(entry: ModelEntry, probe: ProbeSummary, limits: Mapping[str, Any]) -> str:
+def _reason(entry: ModelEntry, probe: ProbeSummary, asked: Limits) -> str:
     if entry.modality and probe.modality != entry.modality:
         return f"reads {entry.modality}, the data is {probe.modality}"
-    limit = limits.get("max_size")
+    limit = asked.max_size
     if limit is not None and entry.bytes is not None and entry.bytes > limit:
         from zoo.render.quantities import size_text
 
         return f"{size_text(entry.bytes)}, over --max-size {size_text(limit)}"
-    licenses = limits.get("licenses") or ()
+    licenses = asked.licenses
     if entry.license is None:
-        return "its licence is not known" if licenses and limits.get("inspected") else ""
+        return "its licence is not known" if licenses and asked.inspected else ""
     if licenses and entry.license.casefold() not in map(str.casefold, licenses):
         return f"licence {entry.license}, not {' or '.join(licenses)}"
     return ""

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
+from zoo.deprecation import Deprecated
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
         GraphSourceSpec,
         GrowerSpec,
         LabelEncoderSpec,
+        Limits,
         ModelEntry,
         ModelRef,
         ObjectiveSpec,
@@ -184,14 +187,24 @@ def zoo_select_runtime(
 # Exclude: every implementation is asked, before any download.
 
 
-@hookspec
+_LIMITS = Deprecated(
+    "the parameter 'limits' of zoo_exclude_candidates",
+    since="0.2",
+    instead="'asked', a zoo.types.Limits",
+)
+
+
+@hookspec(warn_on_impl_args={"limits": _LIMITS})
 def zoo_exclude_candidates(
-    candidates: Sequence[Candidate], probe: ProbeSummary, limits: Mapping[str, object]
+    candidates: Sequence[Candidate],
+    probe: ProbeSummary,
+    asked: Limits,
+    limits: Mapping[str, object],
 ) -> Mapping[str, str]:
     """Map the reference of each candidate to leave out to the reason, one short phrase.
 
-    Asked twice, before and after the checkpoints were looked at. ``limits`` holds what the person
-    asked for, ``max_size`` in bytes and ``licenses``, and says with ``inspected`` which time it is.
+    Asked twice, before and after the checkpoints were looked at. ``asked`` holds what the person
+    asked for, and says which time it is; ``limits`` is the same as a mapping, and goes in 0.4.
     """
     return {}
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -14,15 +15,18 @@ from zoo.errors import (
     InputError,
     NothingMatchedError,
     OfflineError,
+    PluginError,
     UnreachableError,
     ZooError,
 )
 from zoo.estimators import asked_in_vain, choose_estimators
+from zoo.host import PLUGIN_ERRORS
 from zoo.rounds import rounds_of
 from zoo.sources import open_sources
 from zoo.truth import PlannedTruth
 from zoo.types.failure import Failure
-from zoo.types.model import Candidate
+from zoo.types.limits import Limits
+from zoo.types.model import Candidate, ModelEntry
 from zoo.types.ranking import Exclusion, ProbeSummary
 
 if TYPE_CHECKING:
@@ -117,7 +121,7 @@ def make_plan(
     registry, candidates = find_candidates(request, settings)
     early, kept = _excluded(candidates, probe, request, catalogue, inspected=False)
     known = open_sources(catalogue, settings)
-    inspected, failures, missing = _inspect(kept, request, known)
+    inspected, failures, missing = _inspect(kept, request, known, catalogue)
     late, kept = _excluded(inspected, probe, request, catalogue, inspected=True)
     models, unopened = [], []
     for candidate in kept:
@@ -130,7 +134,12 @@ def make_plan(
             reason = f"{who} {probe.modality} checkpoints of {library}"
             unopened.append(Exclusion(model=candidate.model, reason=reason))
         else:
-            models.append(_planned(candidate, specs, probe, known))
+            try:
+                models.append(_planned(candidate, specs, probe, known))
+            except ZooError:
+                raise
+            except PLUGIN_ERRORS as error:
+                failures.append(_source_failed(error, candidate, catalogue))
     excluded = (*early, *missing, *late, *unopened)
     if not models and not failures:
         raise _nothing_left(excluded, "" if request.models else registry)
@@ -245,14 +254,14 @@ def _excluded(
     inspected: bool,
 ) -> tuple[list[Exclusion], list[Candidate]]:
     hook = "zoo_exclude_candidates"
-    limits: dict[str, Any] = {
-        "max_size": request.max_size,
-        "licenses": request.licenses,
-        "inspected": inspected,
-    }
+    asked = Limits(max_size=request.max_size, licenses=request.licenses, inspected=inspected)
     reasons: dict[str, str] = {}
     for plugin, answer in catalogue.host.call(
-        hook, candidates=tuple(candidates), probe=probe, limits=limits
+        hook,
+        candidates=tuple(candidates),
+        probe=probe,
+        asked=asked,
+        limits=MappingProxyType(msgspec.structs.asdict(asked)),
     ):
         if not isinstance(answer, Mapping):
             message = f"{hook} returned {answer!r}, which maps no model to a reason."
@@ -270,7 +279,10 @@ def _excluded(
 
 
 def _inspect(
-    candidates: Sequence[Candidate], request: Request, known: dict[str, Source]
+    candidates: Sequence[Candidate],
+    request: Request,
+    known: dict[str, Source],
+    catalogue: Catalogue,
 ) -> tuple[list[Candidate], list[Failure], list[Exclusion]]:
     done: list[Candidate] = []
     failures: list[Failure] = []
@@ -280,23 +292,31 @@ def _inspect(
             missing.append(Exclusion(model=candidate.model, reason=_NOT_HERE))
         elif isinstance(answer, InputError) and request.models:
             raise answer
-        elif isinstance(answer, ZooError):
-            failures.append(Failure.of(answer, stage="inspect", model=candidate.model))
-        elif isinstance(answer, Exception):
-            hint = "This is a defect of the source; report it with zoo doctor --json."
-            failures.append(Failure.of(answer, stage="inspect", model=candidate.model, hint=hint))
+        elif isinstance(answer, PLUGIN_ERRORS):
+            failures.append(_source_failed(answer, candidate, catalogue))
         else:
             done.append(answer)
     return done, failures, missing
 
 
+def _source_failed(error: BaseException, candidate: Candidate, catalogue: Catalogue) -> Failure:
+    failure = Failure.of(error, stage="inspect", model=candidate.model)
+    named = catalogue.blamed(failure, "source", candidate.entry.parsed.source)
+    if named.hint or isinstance(error, ZooError):
+        return named
+    hint = "This is a defect of the source; report it with zoo doctor --json."
+    return msgspec.structs.replace(named, hint=hint)
+
+
 def _inspections(
     candidates: Sequence[Candidate], known: dict[str, Source]
-) -> Iterator[Candidate | Exception]:
-    def inspect(candidate: Candidate) -> Candidate | Exception:
+) -> Iterator[Candidate | Exception | SystemExit]:
+    def inspect(candidate: Candidate) -> Candidate | Exception | SystemExit:
         try:
             entry = source_of(candidate, known).inspect(candidate)
-        except Exception as error:  # noqa: BLE001 -- one checkpoint must not stop the others
+            if not isinstance(entry, ModelEntry):
+                raise PluginError(f"its source gives {entry!r}, which is no ModelEntry.")
+        except PLUGIN_ERRORS as error:  # one checkpoint must not stop the others
             return error
         return msgspec.structs.replace(candidate, entry=entry)
 
