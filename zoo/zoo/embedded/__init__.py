@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -64,16 +64,33 @@ def _root() -> Path:
 
 def _digits(*, probe: bool) -> LabelledImages:
     from PIL import Image
-    from sklearn.datasets import load_digits
 
-    digits = load_digits()
-    middle = len(digits.target) // 2
+    pictures, target = _handwritten()
+    middle = len(target) // 2
     # The file lists writer after writer: contiguous halves share at most one of them, whereas a
     # shuffled split would let every checkpoint see each writer of the probe.
     half = slice(middle, None) if probe else slice(None, middle)
-    grey = (digits.images[half] * (255 / 16)).round().astype("uint8")
+    grey = (pictures[half] * (255 / 16)).round().astype("uint8")
     images = [
         Image.fromarray(ink).resize((_SIDE, _SIDE), Image.Resampling.BICUBIC).convert("RGB")
         for ink in grey
     ]
-    return LabelledImages(images, [int(label) for label in digits.target[half]], _DIGITS)
+    return LabelledImages(images, [int(label) for label in target[half]], _DIGITS)
+
+
+def _handwritten() -> tuple[Any, Any]:
+    """Read scikit-learn's digits: (1797, 8, 8) and (1797,); importing it takes seconds."""
+    from importlib.util import find_spec
+
+    import numpy as np
+
+    found = find_spec("sklearn")
+    folder = Path((found.submodule_search_locations or [""])[0] if found else "")
+    table = folder / "datasets" / "data" / "digits.csv.gz"
+    if not table.is_file():
+        from sklearn.datasets import load_digits
+
+        digits = load_digits()
+        return digits.images, digits.target
+    rows = np.loadtxt(table, delimiter=",")
+    return rows[:, :-1].reshape(-1, 8, 8), rows[:, -1].astype(int)
