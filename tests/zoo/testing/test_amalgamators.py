@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from zoo.errors import InputError
-from zoo.testing.amalgamators import check_amalgamator
+from zoo.testing.amalgamators import KIT, check_amalgamator
+from zoo.testing.kit import Trial, run_check
 from zoo.testing.lessons import draw_lesson, every_kind
 from zoo.types import AmalgamatorSpec
 
@@ -293,3 +294,78 @@ def test_a_lesson_is_drawn_anew_for_every_seed_and_equal_for_equal_ones():
     assert torch.equal(first.student_logits, again.student_logits)
     assert not torch.equal(first.student_logits, other.student_logits)
     assert draw_lesson([], teachers=2, heads=False).teacher_logits == (None, None)
+
+
+def writes_over(self, lesson):
+    lesson.meetings[0].teachers[0].mul_(2)
+    return Gaps.forward(self, lesson)
+
+
+def looks_away(self, lesson):
+    return {"gap": sum(each.weight.square().sum() + each.bias.sum() for each in self.maps)}
+
+
+def counts(self, lesson):
+    self.seen = getattr(self, "seen", 0) + 1
+    return {"gap": Gaps.forward(self, lesson)["gap"] * self.seen}
+
+
+FAULTS = {
+    "methods": object(),
+    "pairs": with_methods(pair=lambda *_: 1 / 0),
+    "smallest-batch": with_methods(check=lambda *_: ["No."]),
+    "build": with_methods(build=lambda *_: exit()),
+    "losses": with_methods(weights=lambda *_: {}),
+    "gradients": with_module(forward=looks_away),
+    "untouched-input": with_module(forward=writes_over),
+    "resumable": with_module(forward=counts),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_found_under_the_name_of_its_check(checks_that_fail, name):
+    assert checks_that_fail("amalgamator", AmalgamatorSpec, FAULTS[name]) == [name]
+
+
+def test_a_check_that_was_not_reached_is_not_tried_rather_than_kept():
+    spec = AmalgamatorSpec(name="gap", target=f"{__name__}:Loud", summary="")
+    outcomes = {
+        each.name: run_check(each, Trial(noun="amalgamator", spec=spec))
+        for each in KIT.checks
+        if each.name in FAULTS
+    }
+    assert outcomes["losses"].problems
+    assert "'losses' is broken" in outcomes["resumable"].not_tried
+    assert not outcomes["build"].not_tried
+
+
+def test_a_trial_goes_on_after_a_fault_that_is_expected(checks_that_fail):
+    method = type("Both", (Gap,), {"module": type("M", (Gaps,), {"forward": forgets_and_writes})})()
+    expected = {"untouched-input": "it saves memory"}
+    found = checks_that_fail("amalgamator", AmalgamatorSpec, method)
+    assert found == ["untouched-input"]
+    found = checks_that_fail("amalgamator", AmalgamatorSpec, method, expected_failures=expected)
+    assert found == ["untouched-input", "resumable"]
+
+
+def forgets_and_writes(self, lesson):
+    lesson.meetings[0].teachers[0].mul_(2)
+    return counts(self, lesson)
+
+
+class Loud(Gap):
+    def weights(self, teachers):
+        return {}
+
+
+def test_a_spec_is_tried_once_for_all_its_checks(monkeypatch):
+    made = []
+
+    def making(self):
+        made.append(self)
+
+    monkeypatch.setattr(Loud, "__init__", making)
+    spec = AmalgamatorSpec(name="gap", target=f"{__name__}:Loud", summary="")
+    for each in KIT.checks:
+        run_check(each, Trial(noun="amalgamator", spec=spec))
+    assert len(made) == 1

@@ -10,7 +10,7 @@ from torch import nn
 
 from zoo.errors import InputError
 from zoo.testing.classrooms import Study, seen_in
-from zoo.testing.distillers import check_distiller
+from zoo.testing.distillers import KIT, check_distiller
 from zoo.testing.lessons import Networks
 from zoo.testing.promises import BrokenPromiseError
 from zoo.types import DistillerSpec, Golden, Lesson, Meeting, ObjectiveSpec, Pair
@@ -517,3 +517,48 @@ def test_a_broken_promise_inside_a_pass_is_the_sentence_itself():
     study = Study(networks=Networks(layout="vectors", count=1), given=frozenset({"student_again"}))
     with pytest.raises(BrokenPromiseError, match="no layer of the student"):
         study.lesson().lesson.again(taps=["nowhere"])
+
+
+def writes_over(gap, lesson):
+    lesson.meetings[0].teachers[0].add_(1e-3)
+    return gap
+
+
+def insists(gap, lesson):
+    return gap * (lesson.labels >= 0).sum().clamp(min=1)
+
+
+def divides(gap, lesson):
+    return gap + 0 / (lesson.labels >= 0).sum()
+
+
+def counts(self, lesson):
+    self.seen = getattr(self, "seen", 0) + 1
+    return {"gap": self.gap(lesson) * self.seen}
+
+
+FAULTS = {
+    "methods": (object(), {}),
+    "spec": (Gap(), {"needs": ("label",)}),
+    "pairs": (with_methods(pair=lambda *_: 1 / 0), {}),
+    "smallest-batch": (with_methods(check=lambda *_: ["No."]), {}),
+    "build": (with_methods(build=lambda *_: None), {}),
+    "losses": (with_loss(lambda gap, _: gap * float("nan")), {}),
+    "gradients": (with_methods(pair=lambda *_: [], module=_Constant), {"teaches_logits": True}),
+    "untouched-input": (with_loss(writes_over), {}),
+    "unknown-labels": (with_loss(divides), {"needs": ("labels",)}),
+    "only-wanted": (with_loss(insists), {"wants": ("labels",)}),
+    "declared-knowledge": (with_loss(uses_labels), {}),
+    "resumable": (with_module(forward=counts), {}),
+    "golden": (golden(losses={"gap": 2.0}), {}),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_found_under_the_name_of_its_check(checks_that_fail, name):
+    method, promises = FAULTS[name]
+    assert checks_that_fail("distiller", DistillerSpec, method, **promises) == [name]
+
+
+def test_every_check_has_such_a_fault():
+    assert {each.name for each in KIT.checks} == FAULTS.keys()

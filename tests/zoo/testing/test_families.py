@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from zoo.errors import InputError
-from zoo.testing.families import check_family
+from zoo.testing.families import KIT, check_family
 from zoo.types import FamilySpec
 from zoo.types.growing import Deepen
 from zoo_growth.families.resnet import ResNet
@@ -145,3 +145,35 @@ def test_shrinking_that_is_not_refused():
             return config
 
     assert "a width of 0.5x is not refused" in the_sentence(with_grown(any_size))
+
+
+def shrinks(config, steps, right):
+    try:
+        return right(config, steps)
+    except InputError:
+        return config
+
+
+def in_place(config, steps, right):
+    larger = right(config, steps)
+    config.hidden_size = larger.hidden_size
+    return larger
+
+
+FAULTS = {
+    "methods": object(),
+    "grown": with_grown(lambda config, *_: config),
+    "exact": with_blueprint(lambda found: scaled(found, "classifier.weight")),
+    "untouched-input": with_grown(in_place),
+    "refuses-shrinking": with_grown(shrinks),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_found_under_the_name_of_its_check(checks_that_fail, name):
+    kinds = {"model_types": ("vit",), "sizes": ()}
+    assert checks_that_fail("family", FamilySpec, FAULTS[name], **kinds) == [name]
+
+
+def test_every_check_has_such_a_fault():
+    assert {each.name for each in KIT.checks} == FAULTS.keys()

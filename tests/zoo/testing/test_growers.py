@@ -10,7 +10,7 @@ import torch
 from zoo.errors import InputError
 from zoo.growing.choosing import exact_maps
 from zoo.growing.filling import fill
-from zoo.testing.growers import check_grower
+from zoo.testing.growers import KIT, check_grower
 from zoo.types import GrowerSpec
 
 
@@ -161,3 +161,22 @@ def test_another_function_is_a_broken_promise_of_a_preserving_grower_alone():
     sentence = the_sentence(method)
     assert "with more hidden units, the larger network differs by 5.0e-01" in sentence
     assert check_grower(spec_of(preserving=False), method) == []
+
+
+FAULTS = {
+    "methods": object(),
+    "maps": with_maps(lambda maps, _: maps.pop("hidden 0")),
+    "complete": type("Forgets", (Plain,), {"fill": lambda *_: ()})(),
+    "untouched-input": after_filling(lambda growth: growth.old.module.head.bias.add_(1)),
+    "seeded": after_filling(lambda _: torch.rand(1)),
+    "exact": after_filling(lambda growth: growth.new.module.head.bias.add_(0.5)),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_found_under_the_name_of_its_check(checks_that_fail, name):
+    assert checks_that_fail("grower", GrowerSpec, FAULTS[name]) == [name]
+
+
+def test_every_check_has_such_a_fault():
+    assert {each.name for each in KIT.checks} == FAULTS.keys()

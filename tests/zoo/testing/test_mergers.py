@@ -105,3 +105,33 @@ def test_numbers_stay_finite():
         return tensors[0] / (tensors[0] - tensors[0])
 
     assert "merge must give finite numbers" in found(divides)
+
+
+def flattens(self, name, tensors, base):
+    return tensors[0].reshape(-1)
+
+
+def writes_over(self, name, tensors, base):
+    return tensors[0].add_(tensors[1]).div_(2)
+
+
+def draws_anew(self, name, tensors, base):
+    return torch.where(torch.rand_like(tensors[0]) < 0.5, tensors[0], tensors[1])
+
+
+FAULTS = {
+    "methods": object,
+    "models": {"check": lambda *_: ["Never."]},
+    "merged": {"merge": flattens},
+    "untouched-input": {"merge": writes_over},
+    "seeded": {"merge": draws_anew},
+    "equal-models": {"merge": lambda self, name, tensors, base: sum(tensors)},
+    "base": {"needs_base": True},
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_found_under_the_name_of_its_check(checks_that_fail, name):
+    fault = FAULTS[name]
+    merger = object() if fault is object else type("Other", (Soup,), fault)()
+    assert name in checks_that_fail("amalgamator", AmalgamatorSpec, merger, kind="merging")

@@ -11,6 +11,7 @@ from torch import nn
 
 from zoo.errors import InputError
 from zoo.testing.calibrators import check_calibrator
+from zoo.testing.kit import kit_of
 from zoo.testing.students import check_augmenter, check_pretext, check_regulariser
 from zoo.types import AugmenterSpec, CalibratorSpec, Mixed, PretextSpec, RegulariserSpec
 
@@ -331,3 +332,84 @@ def refuses(self, network, fitted):
 )
 def test_what_is_wrong_with_a_calibrator_is_one_sentence(methods, words):
     assert words in the_sentence(check_calibrator, CALIBRATOR, altered(Tempered, **methods))
+
+
+def counts(self, lesson):
+    self.seen = getattr(self, "seen", 0) + 1
+    return {"length": Lengths.forward(self, lesson)["length"] * self.seen}
+
+
+def lone(self, lesson):
+    """Give no number for a batch of one."""
+    share = 1 if len(lesson.watched[0]) > 1 else float("nan")
+    return {"length": Lengths.forward(self, lesson)["length"] * share}
+
+
+def counts_too(self, features, classes):
+    self.seen = getattr(self, "seen", 0) + 1
+    return Head.forward(self, features, classes) * self.seen
+
+
+REGULARISER_FAULTS = {
+    "methods": object(),
+    "layers": altered(Short, watch=lambda *_: ["no"]),
+    "smallest-batch": altered(Short, module=forwards(lone)),
+    "build": altered(Short, build=lambda *_: 3),
+    "losses": altered(Short, weights=lambda *_: {}),
+    "gradients": altered(Short, module=forwards(lambda self, _: {"length": self.scale * 2})),
+    "resumable": altered(Short, module=forwards(counts)),
+}
+AUGMENTER_FAULTS = {
+    "methods": object(),
+    "probability": altered(Shift, probability=2),
+    "layers": altered(Shift, tap=lambda *_: "no"),
+    "mixed": altered(Shift, **mixes(lambda x: {"share": 1.5})),
+    "untouched-input": altered(Shift, **mixes(lambda x: {"features": x.mul_(2)})),
+    "seeded": altered(Shift, **mixes(lambda x: {"features": x * random.random()})),
+    "gradients": altered(Shift, **mixes(lambda x: {"features": x.detach()})),
+}
+PRETEXT_FAULTS = {
+    "methods": object(),
+    "seeds": altered(Turned, seeds=lambda *_: 3),
+    "pictures": altered(Turned, alter=lambda self, patch, draw: patch),
+    "untouched-input": altered(
+        Turned, alter=lambda self, patch, draw: patch.paste((9, 9, 9), (0, 0, 4, 4)) or patch
+    ),
+    "seeded": altered(Turned, alter=lambda self, patch, draw: patch.rotate(random.random() * 90)),
+    "build": altered(Turned, build=lambda *_: None),
+    "losses": altered(Turned, **headed(lambda self, x, y: self.linear(x))),
+    "gradients": altered(Turned, **headed(lambda self, x, y: self.linear.weight.sum() * x.mean())),
+    "resumable": altered(Turned, **headed(counts_too)),
+}
+CALIBRATOR_FAULTS = {
+    "methods": object(),
+    "fitted": altered(Tempered, **fits(lambda *_: {"temperature": 2.0})),
+    "untouched-input": altered(Tempered, **fits(moves)),
+    "probabilities": altered(Tempered, probabilities=lambda *_: torch.ones(5, 5)),
+    "resumable": altered(
+        Tempered,
+        **fits(hides),
+        probabilities=lambda self, network, _, inputs: Tempered.probabilities(
+            self, network, {"temperature": getattr(self, "temperature", 1)}, inputs
+        ),
+    ),
+}
+KINDS = {
+    "regulariser": (RegulariserSpec, REGULARISER_FAULTS),
+    "augmenter": (AugmenterSpec, AUGMENTER_FAULTS),
+    "pretext": (PretextSpec, PRETEXT_FAULTS),
+    "calibrator": (CalibratorSpec, CALIBRATOR_FAULTS),
+}
+
+
+@pytest.mark.parametrize(
+    ("noun", "name"), [(noun, name) for noun, (_, faults) in KINDS.items() for name in faults]
+)
+def test_a_fault_is_found_under_the_name_of_its_check(checks_that_fail, noun, name):
+    kind, faults = KINDS[noun]
+    assert checks_that_fail(noun, kind, faults[name]) == [name]
+
+
+@pytest.mark.parametrize("noun", KINDS)
+def test_every_check_has_such_a_fault(noun):
+    assert {each.name for each in kit_of(noun).checks} == KINDS[noun][1].keys()

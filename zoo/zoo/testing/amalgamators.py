@@ -1,6 +1,7 @@
 """Whether a method of amalgamation keeps its promises, found out by running it.
 
-``assert not check_amalgamator(spec)`` is a test of its own; ``zoo plugins check`` asks the same.
+:data:`KIT` has them as checks with names, which ``zoo plugins check`` asks too;
+``assert not check_amalgamator(spec)`` asks all at once.
 """
 
 from __future__ import annotations
@@ -14,8 +15,21 @@ from zoo.building.presets import SOFT
 from zoo.building.stages import make_stages
 from zoo.catalogue import build
 from zoo.errors import InputError
+from zoo.testing.findings import (
+    METHODS,
+    Found,
+    among,
+    broken_promises,
+    collected,
+    named,
+    promised,
+    said,
+    stopped,
+    under,
+)
+from zoo.testing.kit import Check, Kit
 from zoo.testing.lessons import draw_lesson, every_kind
-from zoo.testing.mergers import broken_by_merger
+from zoo.testing.mergers import found_of_merger, merged_tensors
 from zoo.testing.modules import (
     absent,
     built,
@@ -25,6 +39,7 @@ from zoo.testing.modules import (
     made,
     misshown,
     no_losses,
+    one_step,
     otherwise,
     step,
     touched,
@@ -38,8 +53,9 @@ from zoo.types.training import Amalgamator
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from torch import nn
+    from torch import Tensor, nn
 
+    from zoo.testing.kit import Trial
     from zoo.testing.lessons import Networks
     from zoo.types.specs import AmalgamatorSpec
     from zoo.types.training import Lesson, Stage
@@ -59,52 +75,38 @@ def check_amalgamator(spec: AmalgamatorSpec, method: object = None) -> list[str]
     Returns:
         One sentence a broken promise, of the first networks with which one is broken.
     """
-    try:
-        with asking(f"{spec.name}: making it with its default options"):
-            made = build(spec) if method is None else method
-        with torch.random.fork_rng(devices=[]):
-            return [f"{spec.name}: {each}." for each in _broken(spec, made)]
-    except BrokenPromiseError as broken:
-        return [f"{broken}."]
+    return broken_promises(_found, spec, method)
 
 
-def _broken(spec: AmalgamatorSpec, method: Any) -> list[str]:
-    if spec.kind == "ensemble":
-        return []
-    if spec.kind == "merging":
-        return broken_by_merger(method)
+def _found(spec: AmalgamatorSpec, method: Any) -> Iterator[Found]:
+    with asking("making it with its default options"):
+        tried = build(spec) if method is None else method
+    with torch.random.fork_rng(devices=[]):
+        if spec.kind == "merging":
+            yield from found_of_merger(tried)
+        elif spec.kind == "training":
+            yield from _found_of_trainer(spec, tried)
+    yield Found(METHODS)
+
+
+def _found_of_trainer(spec: AmalgamatorSpec, method: Any) -> Iterator[Found]:
     if missing := lacking(method, Amalgamator):
-        return [f"it {missing}"]
+        yield Found(METHODS, f"it {missing}")
+        return
     if not 1 <= spec.smallest_batch <= spec.advised_batch:
         batches = f"{spec.smallest_batch} and {spec.advised_batch}"
-        return [f"smallest_batch and advised_batch must rise from 1, and are {batches}"]
-    return _broken_by_trainer(spec, method)
+        rises = f"smallest_batch and advised_batch must rise from 1, and are {batches}"
+        yield Found("smallest-batch", rises)
+        return
 
+    def ask(networks: Networks, first: bool) -> Iterator[Found]:
+        del first
+        yield from _Amalgamation.of(spec, method, networks).found()
 
-def _broken_by_trainer(spec: AmalgamatorSpec, method: Amalgamator) -> list[str]:
-    refusal = None
-    tried = 0
-    for networks in every_kind():
-        try:
-            stages = _paired(spec, method, networks)
-        except InputError as error:
-            refusal = error
-            continue
-        except BrokenPromiseError as broken:
-            return [f"with {networks}, {broken}"]
-        tried += 1
-        trial = Trial(spec=spec, method=method, stages=stages, teachers=networks.count)
-        found = _with_networks(trial)
-        if found:
-            return [f"with {networks}, {each}" for each in found]
-    return [] if tried else [f"pair refuses all networks: {str(refusal).rstrip('.')}"]
-
-
-def _with_networks(trial: Trial) -> list[str]:
-    try:
-        return list(trial.broken())
-    except BrokenPromiseError as broken:
-        return [str(broken)]
+    refused = Found("pairs", "pair refuses all networks")
+    yield from among(
+        every_kind(), ask, words="with {}, ", refused=refused, expected=spec.expected_failures
+    )
 
 
 def _paired(spec: AmalgamatorSpec, method: Amalgamator, networks: Networks) -> tuple[Stage, ...]:
@@ -130,7 +132,7 @@ def _paired(spec: AmalgamatorSpec, method: Amalgamator, networks: Networks) -> t
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Trial:
+class _Amalgamation:
     """One method, and the stages of some networks."""
 
     spec: AmalgamatorSpec
@@ -138,22 +140,51 @@ class Trial:
     stages: tuple[Stage, ...]
     teachers: int
 
-    def broken(self) -> Iterator[str]:
+    @classmethod
+    def of(cls, spec: AmalgamatorSpec, method: Amalgamator, networks: Networks) -> _Amalgamation:
+        """Pair some networks.
+
+        Raises:
+            InputError: they cannot be paired, says the method.
+        """
+        with promised("pairs"):
+            stages = _paired(spec, method, networks)
+        return cls(spec=spec, method=method, stages=stages, teachers=networks.count)
+
+    def found(self) -> Iterator[Found]:
         """Say what is wrong; what is built on it is not asked then."""
+        yield Found("pairs")
         smallest = self.spec.smallest_batch
-        batches = sorted({smallest, max(smallest, 6)}, reverse=True)
-        for batch in batches:
-            self._accept(batch)
-        weights = self._weights()
-        module = made(self._build)
-        for batch in batches:
-            lesson = self._lesson(batch)
-            found = list(self._one_step(module, lesson, weights))
-            if found:
-                of = f" with smallest_batch, {smallest}" if batch != batches[0] else ""
-                yield from (f"{each}{of}" for each in found)
+        large, *small = sorted({smallest, max(smallest, 6)}, reverse=True)
+        with promised("smallest-batch"):
+            for batch in (large, *small):
+                self._accept(batch)
+        with promised("losses"):
+            weights = self._weights()
+        with promised("build"):
+            module = made(self._build)
+        yield Found("build")
+        found = list(self._one_step(module, self._lesson(large), weights))
+        yield from found
+        if stopped(found, self.spec.expected_failures):
+            return
+        for batch in small:
+            found = collected(self._one_step(module, self._lesson(batch), weights))
+            new = [each for each in found if each.check not in self.spec.expected_failures]
+            words = (each.sentence for each in said(new, after=f" with smallest_batch, {smallest}"))
+            found = list(under("smallest-batch", filter(None, words)))
+            yield from found
+            if stopped(found, self.spec.expected_failures):
                 return
-        yield from self._resumed(module)
+        yield from under("resumable", self._resumed(module))
+
+    def losses_and_gradients(self) -> Mapping[str, Any]:
+        """Go one step, as a training does."""
+        return one_step(self._build, self.lesson())
+
+    def lesson(self) -> Lesson:
+        """Give an ordinary one."""
+        return self._lesson(max(self.spec.smallest_batch, 6))
 
     def _lesson(self, batch: int, seed: int = 0) -> Lesson:
         # Whoever reads features alone is given teachers without heads, too.
@@ -185,18 +216,24 @@ class Trial:
 
     def _one_step(
         self, module: nn.Module, lesson: Lesson, weights: Mapping[str, float]
-    ) -> Iterator[str]:
+    ) -> Iterator[Found]:
         """Run the module forward and backward."""
-        losses, batch = losses_of(module, lesson), _size(lesson)
-        found = [*unnamed(losses, weights), *absent(losses, weights), *no_losses(losses)]
-        found = found or list(misshown(module, losses, batch))
-        yield from found
-        if found or not losses:
+        with promised("losses"):
+            losses, batch = losses_of(module, lesson), _size(lesson)
+            wrong = [*unnamed(losses, weights), *absent(losses, weights), *no_losses(losses)]
+            wrong = wrong or list(misshown(module, losses, batch))
+        yield from under("losses", wrong)
+        if wrong:
             return
+        yield from under("gradients", self._gradients(module, losses, lesson) if losses else ())
+        yield from under("untouched-input", touched(lesson, self._lesson(batch)))
+
+    def _gradients(
+        self, module: nn.Module, losses: Mapping[str, Tensor], lesson: Lesson
+    ) -> Iterator[str]:
         learn(module, losses)
         yield from _unreached(lesson)
         yield from (f"no gradient reaches its parameter {name!r}" for name in unreached(module))
-        yield from touched(lesson, self._lesson(batch))
 
     def _resumed(self, module: nn.Module) -> Iterator[str]:
         """Save the module after a step, and go on with another one that has loaded it."""
@@ -219,3 +256,62 @@ def _unreached(lesson: Lesson) -> Iterator[str]:
 
 def _size(lesson: Lesson) -> int:
     return 0 if lesson.rows is None else len(lesson.rows)
+
+
+def _exercise(trial: Trial) -> Any:
+    """Go one step with the first networks that it takes, or merge some tensors."""
+    spec, method = trial.spec, trial.make()
+    if spec.kind == "merging":
+        return merged_tensors(method)
+    if spec.kind == "ensemble":
+        return type(method).__name__
+    for networks in every_kind():
+        try:
+            paired = _Amalgamation.of(spec, method, networks)
+        except InputError:
+            continue
+        return paired.losses_and_gradients()
+    raise BrokenPromiseError("pair refuses all networks")
+
+
+def _trains(trial: Trial) -> bool:
+    return bool(trial.spec.kind == "training")
+
+
+def _merges(trial: Trial) -> bool:
+    return bool(trial.spec.kind == "merging")
+
+
+def _of_trainers() -> Iterator[Check]:
+    for name, promise in (
+        ("pairs", "pair names layers that there are, of some networks at least"),
+        ("smallest-batch", "what its spec calls the smallest batch is enough"),
+        ("build", "build gives a torch module: one seed, one module, which can be counted"),
+        ("losses", "every loss is one finite number with a name and a weight"),
+        ("gradients", "gradients reach the student and every parameter"),
+        ("untouched-input", "what the teachers say stays as it is"),
+        ("resumable", "its module, saved and loaded in the middle of a training, goes on alike"),
+    ):
+        yield named(_found, name, promise, _trains)
+
+
+def _of_mergers() -> Iterator[Check]:
+    for name, promise in (
+        ("models", "check accepts two, three or four models"),
+        ("merged", "merge gives a tensor of the same shape and kind, of finite numbers"),
+        ("untouched-input", "the tensors that it is given stay as they are"),
+        ("seeded", "the same name and tensors give the same"),
+        ("equal-models", "models that do not differ give that model"),
+        ("base", "a base that it asks for is read"),
+    ):
+        yield named(_found, name, promise, _merges)
+
+
+KIT = Kit(
+    exercise=_exercise,
+    checks=(
+        named(_found, METHODS, "it can be made, and has the methods of its kind"),
+        *_of_trainers(),
+        *_of_mergers(),
+    ),
+)

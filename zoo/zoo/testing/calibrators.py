@@ -1,4 +1,8 @@
-"""Whether a calibrator keeps its promises, found out on tiny checkpoints."""
+"""Whether a calibrator keeps its promises, found out on tiny checkpoints.
+
+:data:`KIT` has them as checks with names, which ``zoo plugins check`` asks too;
+``assert not check_calibrator(spec)`` asks all at once.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,8 @@ import torch
 
 from zoo.catalogue import Catalogue, build
 from zoo.errors import InputError
+from zoo.testing.findings import METHODS, Found, among, broken_promises, named, promised, under
+from zoo.testing.kit import Kit
 from zoo.testing.modules import kind_of, same
 from zoo.testing.promises import BrokenPromiseError, asking, described, lacking
 from zoo.types.distilling import Calibrator, Studied
@@ -21,6 +27,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from zoo.testing.kit import Trial
     from zoo.types.model import Modality
     from zoo.types.specs import CalibratorSpec
     from zoo.types.training import TrainableNetwork
@@ -28,7 +35,7 @@ if TYPE_CHECKING:
     Fitted = Mapping[str, Tensor]
 
 #: A convolutional network and a model of texts.
-_NETWORKS: tuple[tuple[str, Modality], ...] = (("resnet", "image"), ("bert", "text"))
+_NETWORKS: dict[str, Modality] = {"resnet": "image", "bert": "text"}
 _BATCH, _CLASSES = 6, 5
 _WORDS = ("the", "a", "not", "of", "cat", "dog", "bird", "zoo", "model", "good", "bad", "great")
 _ROUNDING = 1e-4
@@ -48,63 +55,69 @@ def check_calibrator(spec: CalibratorSpec, method: object = None) -> list[str]:
     Returns:
         One sentence a broken promise, of the first network with which one is broken.
     """
-    try:
-        with asking("making it with its default options"):
-            tried: Any = build(spec) if method is None else method
-        if missing := lacking(tried, Calibrator):
-            return [f"{spec.name}: it {missing}."]
-        with torch.random.fork_rng(devices=[]):
-            return [f"{spec.name}: {each}." for each in _broken(tried)]
-    except BrokenPromiseError as broken:
-        return [f"{spec.name}: {broken}."]
+    return broken_promises(_found, spec, method)
 
 
-def _broken(method: Calibrator) -> Iterator[str]:
-    refusal, tried = None, 0
-    for name, modality in _NETWORKS:
-        with TemporaryDirectory() as folder:
-            network = _opened(name, modality, folder)
-        try:
-            found = list(_calibrated(method, network, modality))
-        except InputError as error:
-            refusal = error
-            continue
-        except BrokenPromiseError as promise:
-            found = [str(promise)]
-        tried += 1
-        if found:
-            yield from (f"with a tiny {name}, {each}" for each in found)
-            return
-    if not tried:
-        yield f"fit refuses all networks: {str(refusal).rstrip('.')}"
+def _found(spec: CalibratorSpec, method: Any) -> Iterator[Found]:
+    with asking("making it with its default options"):
+        tried = build(spec) if method is None else method
+    if missing := lacking(tried, Calibrator):
+        yield Found(METHODS, f"it {missing}")
+        return
+    yield Found(METHODS)
+    refused = Found("fitted", "fit refuses all networks")
+
+    def ask(name: str, first: bool) -> Iterator[Found]:
+        del first
+        yield from _calibrated(tried, _opened(name), _NETWORKS[name])
+
+    with torch.random.fork_rng(devices=[]):
+        yield from among(
+            _NETWORKS,
+            ask,
+            words="with a tiny {}, ",
+            refused=refused,
+            expected=spec.expected_failures,
+        )
 
 
-def _calibrated(method: Calibrator, network: TrainableNetwork, modality: Modality) -> Iterator[str]:
+def _calibrated(
+    method: Calibrator, network: TrainableNetwork, modality: Modality
+) -> Iterator[Found]:
     with asking("copying it"):
         other = copy.deepcopy(method)
     untouched = _remembered(network)
     for labelled in (False, True):
-        fitted = _fitted(method, network, modality, labelled=labelled)
+        with promised("fitted"):
+            fitted = _fitted(method, network, modality, labelled=labelled)
+        yield Found("fitted")
         if untouched():
-            yield f"fit {untouched()}"
+            yield Found("untouched-input", f"fit {untouched()}")
             return
-        kept = _through_a_file(fitted)
+        with promised("resumable"):
+            kept = _through_a_file(fitted)
         inputs = _inputs(network, modality, _BATCH - 1, seed=9)
-        first = _probabilities(method, network, fitted, inputs)
-        second = _probabilities(other, network, kept, inputs)
-        found = list(_improbable(first, (_BATCH - 1, _CLASSES)))
-        if untouched():
-            found = [f"probabilities {untouched()}"]
-        elif not found and not same(first, second):
-            found = [
-                (
-                    "its probabilities are others when it is made anew and given what was saved: "
-                    "all that it needs must be among the tensors of fit"
-                )
-            ]
+        with promised("probabilities"):
+            first = _probabilities(method, network, fitted, inputs)
+            second = _probabilities(other, network, kept, inputs)
+        changed = [f"probabilities {untouched()}"] if untouched() else []
+        found = [
+            *under("untouched-input", changed),
+            *under("probabilities", _improbable(first, (_BATCH - 1, _CLASSES))),
+        ]
+        if not any(each.sentence for each in found):
+            found += under("resumable", _forgotten(first, second))
         yield from found
-        if found:
+        if any(each.sentence for each in found):
             return
+
+
+def _forgotten(first: Tensor, second: Tensor) -> Iterator[str]:
+    if not same(first, second):
+        yield (
+            "its probabilities are others when it is made anew and given what was saved: "
+            "all that it needs must be among the tensors of fit"
+        )
 
 
 def _fitted(
@@ -199,7 +212,7 @@ def _inputs(
     return reader.collate([reader.prepare(each) for each in samples])
 
 
-def _opened(name: str, modality: Modality, folder: str) -> TrainableNetwork:
+def _opened(name: str) -> TrainableNetwork:
     """Open a tiny checkpoint, frozen, by the first runtime that trains."""
     from zoo.host import PluginHost
     from zoo.testing.tiny_checkpoints import build_tiny_checkpoint
@@ -212,7 +225,33 @@ def _opened(name: str, modality: Modality, folder: str) -> TrainableNetwork:
     runtime = next((each for each in made if isinstance(each, Trains)), None)
     if runtime is None:
         raise BrokenPromiseError("no installed runtime opens a network to try it on")
-    path = build_tiny_checkpoint(name, folder)
-    entry = ModelEntry(ref=str(path), modality=modality, library="transformers")
-    checkpoint = Checkpoint(entry=entry, folder=str(path), digest=name)
-    return runtime.open_teacher(checkpoint, RuntimeOptions(), modality)
+    with TemporaryDirectory() as folder:
+        path = build_tiny_checkpoint(name, folder)
+        entry = ModelEntry(ref=str(path), modality=_NETWORKS[name], library="transformers")
+        checkpoint = Checkpoint(entry=entry, folder=str(path), digest=name)
+        return runtime.open_teacher(checkpoint, RuntimeOptions(), _NETWORKS[name])
+
+
+def _exercise(trial: Trial) -> Any:
+    """Fit it to the first network that it takes, and apply it."""
+    method = trial.make()
+    with torch.random.fork_rng(devices=[]):
+        for name, modality in _NETWORKS.items():
+            network = _opened(name)
+            try:
+                fitted = _fitted(method, network, modality, labelled=True)
+            except InputError:
+                continue
+            inputs = _inputs(network, modality, _BATCH - 1, seed=9)
+            return _probabilities(method, network, fitted, inputs)
+    raise BrokenPromiseError("fit refuses all networks")
+
+
+_PROMISES = (
+    (METHODS, "it can be made, and has the methods of its kind"),
+    ("fitted", "fit gives tensors, with labels and without, of some networks at least"),
+    ("untouched-input", "the network stays as it is"),
+    ("probabilities", "probabilities are 0 or more, and each sample's sum to one"),
+    ("resumable", "what fit gave, saved and loaded, is all that it needs"),
+)
+KIT = Kit(exercise=_exercise, checks=tuple(named(_found, *each) for each in _PROMISES))

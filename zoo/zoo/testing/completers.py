@@ -1,6 +1,7 @@
 """Whether a completer keeps its promises, found out on a small graph of kinds and parts.
 
-``assert not check_completer(spec)`` is a test of its own; ``zoo plugins check`` asks the same.
+:data:`KIT` has them as checks with names, which ``zoo plugins check`` asks too;
+``assert not check_completer(spec)`` asks all at once.
 """
 
 from __future__ import annotations
@@ -13,6 +14,17 @@ import torch
 
 from zoo.catalogue import build, load_target, options_of
 from zoo.errors import InputError
+from zoo.testing.findings import (
+    METHODS,
+    Found,
+    among,
+    broken_promises,
+    named,
+    promised,
+    under,
+    until_broken,
+)
+from zoo.testing.kit import Kit
 from zoo.testing.promises import BrokenPromiseError, asking, lacking
 from zoo.types.reporting import Completer, LinkTable
 
@@ -21,6 +33,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from zoo.testing.kit import Trial
     from zoo.types.specs import CompleterSpec
 
     Array = npt.NDArray[Any]
@@ -67,18 +80,25 @@ def check_completer(spec: CompleterSpec, method: object = None) -> list[str]:
     Returns:
         One sentence a broken promise, of the first trial with which one is broken.
     """
-    try:
-        with asking("making it with its default options"):
-            tried: Any = _made(spec) if method is None else method
-        if missing := lacking(tried, Completer):
-            return [f"{spec.name}: it {missing}."]
-        for texts in (True, False):
-            what = "vectors of texts" if texts else "no vectors of texts"
-            for sentence in _broken(tried, small_table(texts=texts)):
-                return [f"{spec.name}: with {what}, {sentence}."]
-    except BrokenPromiseError as broken:
-        return [f"{spec.name}: {broken}."]
-    return []
+    return broken_promises(_found, spec, method)
+
+
+def _found(spec: CompleterSpec, method: Any) -> Iterator[Found]:
+    with asking("making it with its default options"):
+        tried = _made(spec) if method is None else method
+    if missing := lacking(tried, Completer):
+        yield Found(METHODS, f"it {missing}")
+        return
+    yield Found(METHODS)
+    yield from among(
+        {"vectors of texts": True, "no vectors of texts": False}.items(),
+        lambda case, _: until_broken(
+            _learning(tried, small_table(texts=case[1])), spec.expected_failures
+        ),
+        words="with {0[0]}, ",
+        refused=Found("scores", "fit refuses every table"),
+        expected=spec.expected_failures,
+    )
 
 
 def _made(spec: CompleterSpec) -> Any:
@@ -86,23 +106,36 @@ def _made(spec: CompleterSpec) -> Any:
     return build(spec, {name: value for name, value in _SHORT.items() if name in known})
 
 
-def _broken(method: Completer, table: LinkTable) -> Iterator[str]:
+def _learning(method: Completer, table: LinkTable) -> Iterator[Found]:
+    kept, held = _split(table)
+    before, state = kept.links.copy(), _process_state()
+    with promised("scores"):
+        first = _scores(method, kept, held)
+    yield from under("scores", _misshapen(first, table))
+    changed = not np.array_equal(before, kept.links)
+    yield from under("untouched-input", ["fit changes the links of the table"] if changed else ())
+    yield Found("seeded")
+    if _process_state() != state:
+        yield Found("seeded", "fit draws from the process's own random numbers")
+    with promised("scores"):
+        if not np.array_equal(first, _scores(method, kept, held)):
+            yield Found("seeded", "one seed gives two answers")
+        _scores(method, kept, np.empty((0, 3), np.int64))
+
+
+def _split(table: LinkTable) -> tuple[LinkTable, Array]:
+    """Hold some links out, to stop by."""
     held = np.arange(0, len(table.links), 9)
     kept = dataclasses.replace(table, links=np.delete(table.links, held, axis=0))
-    before, state = kept.links.copy(), _process_state()
-    first = _scores(method, kept, table.links[held])
+    return kept, table.links[held]
+
+
+def _misshapen(scores: Array, table: LinkTable) -> Iterator[str]:
     nodes, relations = len(table.nodes), len(table.relations)
-    if first.shape != (2 * relations, nodes):
-        yield f"score gives {first.shape} for {2 * relations} questions among {nodes} nodes"
-    elif not np.isfinite(first).all():
+    if scores.shape != (2 * relations, nodes):
+        yield f"score gives {scores.shape} for {2 * relations} questions among {nodes} nodes"
+    elif not np.isfinite(scores).all():
         yield "score gives what is no number"
-    if not np.array_equal(before, kept.links):
-        yield "fit changes the links of the table"
-    if _process_state() != state:
-        yield "fit draws from the process's own random numbers"
-    if not np.array_equal(first, _scores(method, kept, table.links[held])):
-        yield "one seed gives two answers"
-    _scores(method, kept, np.empty((0, 3), np.int64))
 
 
 def _process_state() -> str:
@@ -126,3 +159,19 @@ def _scores(method: Completer, table: LinkTable, validation: Array) -> Array:
     if together.ndim != 2 or not np.allclose(together[:1], single, rtol=1e-3, atol=1e-4):
         raise BrokenPromiseError("a question's scores depend on what is asked with it")
     return together
+
+
+def _exercise(trial: Trial) -> Any:
+    """Learn the small graph for two epochs, and ask about one node."""
+    with asking("making it with its default options"):
+        method = _made(trial.spec)
+    return _scores(method, *_split(small_table()))
+
+
+_PROMISES = (
+    (METHODS, "it can be made, and has the methods of its kind"),
+    ("scores", "every node gets a finite score for a question, whatever is asked with it"),
+    ("untouched-input", "the links that it is given stay as they are"),
+    ("seeded", "one seed gives one answer, without the process's own random numbers"),
+)
+KIT = Kit(exercise=_exercise, checks=tuple(named(_found, *each) for each in _PROMISES))

@@ -1,6 +1,7 @@
 """Whether a distiller or an objective keeps its promises, found out by running it.
 
-``assert not check_distiller(spec)`` is a test of its own; ``zoo plugins check`` asks the same.
+:data:`KIT` has them as checks with names, which ``zoo plugins check`` asks too;
+``assert not check_distiller(spec)`` asks all at once.
 """
 
 from __future__ import annotations
@@ -12,8 +13,19 @@ import torch
 from zoo.building.stages import make_stages
 from zoo.catalogue import build
 from zoo.errors import InputError
-from zoo.testing.distilling_trials import Trial
+from zoo.testing.distilling_trials import Distillation
+from zoo.testing.findings import (
+    METHODS,
+    Found,
+    among,
+    broken_promises,
+    named,
+    promised,
+    stopped,
+    under,
+)
 from zoo.testing.golden import broken_golden
+from zoo.testing.kit import Check, Kit
 from zoo.testing.lessons import LAYOUTS, Networks
 from zoo.testing.modules import is_number
 from zoo.testing.promises import BrokenPromiseError, asking, described, lacking
@@ -23,6 +35,7 @@ from zoo.types.specs import Knowledge
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from zoo.testing.kit import Trial
     from zoo.types.specs import DistillerSpec
     from zoo.types.training import FeatureShape, Stage
 
@@ -43,24 +56,28 @@ def check_distiller(spec: DistillerSpec, method: object = None) -> list[str]:
     Returns:
         One sentence a broken promise, of the first networks with which one is broken.
     """
-    try:
-        with asking("making it with its default options"):
-            tried = build(spec) if method is None else method
-        if method is None and spec.published:
-            with asking("making it with its published options"):
-                build(spec, spec.published)
-        with torch.random.fork_rng(devices=[]):
-            return [f"{spec.name}: {each}." for each in _broken(spec, tried)]
-    except BrokenPromiseError as broken:
-        return [f"{spec.name}: {broken}."]
+    return broken_promises(_found, spec, method)
 
 
-def _broken(spec: DistillerSpec, method: Any) -> list[str]:
-    if missing := lacking(method, Distiller):
-        return [f"it {missing}"]
-    if wrong := list(_misspoken(spec)):
-        return wrong
-    return _broken_somewhere(spec, method) or list(broken_golden(method))
+def _found(spec: DistillerSpec, method: Any) -> Iterator[Found]:
+    with asking("making it with its default options"):
+        tried = build(spec) if method is None else method
+    if method is None and spec.published:
+        with asking("making it with its published options"):
+            build(spec, spec.published)
+    if missing := lacking(tried, Distiller):
+        yield Found(METHODS, f"it {missing}")
+        return
+    yield Found(METHODS)
+    wrong = list(under("spec", _misspoken(spec)))
+    yield from wrong
+    if wrong[1:]:
+        return
+    with torch.random.fork_rng(devices=[]):
+        found = list(_found_somewhere(spec, tried))
+        yield from found
+        if not stopped(found, spec.expected_failures):
+            yield from under("golden", broken_golden(tried))
 
 
 def _misspoken(spec: DistillerSpec) -> Iterator[str]:
@@ -76,29 +93,30 @@ def _misspoken(spec: DistillerSpec) -> Iterator[str]:
         yield f"its weight must be 0 or more, and is {spec.weight!r}"
 
 
-def _broken_somewhere(spec: DistillerSpec, method: Distiller) -> list[str]:
-    refusal, tried = None, 0
-    for networks in _who(spec):
-        try:
-            stages, watched = _places(method, networks)
-            trial = Trial(
-                spec=spec,
-                method=method,
-                networks=networks,
-                stages=stages,
-                watched=watched,
-                first=not tried,
-            )
-            found = list(trial.broken())
-        except InputError as error:
-            refusal = error
-            continue
-        except BrokenPromiseError as broken:
-            found = [str(broken)]
-        tried += 1
-        if found:
-            return [f"with {networks}, {each}" for each in found]
-    return [] if tried else [f"pair refuses all networks: {str(refusal).rstrip('.')}"]
+def _found_somewhere(spec: DistillerSpec, method: Distiller) -> Iterator[Found]:
+    def ask(networks: Networks, first: bool) -> Iterator[Found]:
+        yield from _among(spec, method, networks, first=first).found()
+
+    refused = Found("pairs", "pair refuses all networks")
+    yield from among(
+        _who(spec), ask, words="with {}, ", refused=refused, expected=spec.expected_failures
+    )
+    yield Found("pairs")
+
+
+def _among(
+    spec: DistillerSpec, method: Distiller, networks: Networks, *, first: bool = True
+) -> Distillation:
+    """Pair some networks.
+
+    Raises:
+        InputError: they cannot be paired, says the method.
+    """
+    with promised("pairs"):
+        stages, watched = _places(method, networks)
+    return Distillation(
+        spec=spec, method=method, networks=networks, stages=stages, watched=watched, first=first
+    )
 
 
 def _who(spec: DistillerSpec) -> list[Networks]:
@@ -136,3 +154,45 @@ def _places(
             networks.teachers, networks.student, [each for each in pairs if each.teachers]
         )
     return stages, tuple(known[tap] for tap in alone)
+
+
+def _exercise(trial: Trial) -> Any:
+    """Go one step with the first networks that it takes."""
+    method = trial.make()
+    for networks in _who(trial.spec):
+        try:
+            distillation = _among(trial.spec, method, networks)
+        except InputError:
+            continue
+        return distillation.losses_and_gradients()
+    raise BrokenPromiseError("pair refuses all networks")
+
+
+def _reads_labels(trial: Trial) -> bool:
+    return bool(trial.spec.reads("labels"))
+
+
+def _only_wants(trial: Trial) -> bool:
+    return bool(set(trial.spec.wants) - set(trial.spec.needs))
+
+
+def _checks() -> Iterator[Check]:
+    for name, promise, applies in (
+        (METHODS, "it can be made, and has the methods of its kind", None),
+        ("spec", "its spec says what there is", None),
+        ("pairs", "pair names layers that there are, of some networks at least", None),
+        ("smallest-batch", "what its spec calls the smallest batch is enough", None),
+        ("build", "build gives a torch module: one seed, one module, which can be counted", None),
+        ("losses", "every loss is one finite number with a name and a weight", None),
+        ("gradients", "gradients reach the student and every parameter", None),
+        ("untouched-input", "what the teachers say stays as it is", None),
+        ("unknown-labels", "a batch of which no label is known is no trouble", _reads_labels),
+        ("only-wanted", "it does without what it only wants", _only_wants),
+        ("declared-knowledge", "it reads what its spec names, and nothing else", None),
+        ("resumable", "its module, saved and loaded in the middle of a training, goes on", None),
+        ("golden", "it gives the numbers of its golden cases, where it has some", None),
+    ):
+        yield named(_found, name, promise, applies)
+
+
+KIT = Kit(exercise=_exercise, checks=tuple(_checks()))

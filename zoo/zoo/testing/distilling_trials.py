@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from zoo.testing.classrooms import Study, without
+from zoo.testing.findings import Found, promised, stopped, under
 from zoo.testing.modules import (
     absent,
     built,
@@ -15,6 +16,7 @@ from zoo.testing.modules import (
     made,
     misshown,
     no_losses,
+    one_step,
     otherwise,
     same,
     step,
@@ -51,7 +53,7 @@ _WORDS: dict[str, str] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Trial:
+class Distillation:
     """One method among some networks.
 
     Attributes:
@@ -65,15 +67,19 @@ class Trial:
     watched: tuple[FeatureShape, ...]
     first: bool = True
 
-    def broken(self) -> Iterator[str]:
+    def found(self) -> Iterator[Found]:
         """Say what is wrong; what is built on it is not asked then."""
-        weights = self._weights()
         study = self._study(self.spec.smallest_batch + MORE)
-        self._accept(study)
-        module = made(
-            lambda: self.method.build(study.classroom()),
-            lambda: self.method.build(study.classroom(planned=True)),
-        )
+        with promised("losses"):
+            weights = self._weights()
+        with promised("smallest-batch"):
+            self._accept(study)
+        with promised("build"):
+            module = made(
+                lambda: self.method.build(study.classroom()),
+                lambda: self.method.build(study.classroom(planned=True)),
+            )
+        yield Found("build")
         for part in (
             self._course(module, study, weights),
             *(self._elsewhere(*each, weights) for each in self._other_studies(study)),
@@ -81,8 +87,13 @@ class Trial:
         ):
             found = list(part)
             yield from found
-            if found:
+            if stopped(found, self.spec.expected_failures):
                 return
+
+    def losses_and_gradients(self) -> dict[str, Any]:
+        """Go one step with everything that it reads, as a training does."""
+        study = self._study(self.spec.smallest_batch + MORE)
+        return one_step(lambda: self.method.build(study.classroom()), study.lesson().lesson)
 
     def _study(self, batch: int) -> Study:
         """Give everything that the spec names, and nothing else."""
@@ -96,21 +107,22 @@ class Trial:
             batch=batch,
         )
 
-    def _other_studies(self, full: Study) -> Iterator[tuple[Study, str, bool]]:
-        """List situations: who knows what, the words for it, whether any label is known."""
+    def _other_studies(self, full: Study) -> Iterator[tuple[str, Study, str, bool]]:
+        """List situations: the check, who knows what, words for it, whether any label is known."""
         if self.first and self.spec.reads("labels"):
-            yield full, "where no label of a batch is known", False
+            yield "unknown-labels", full, "where no label of a batch is known", False
         smallest = self.spec.smallest_batch
-        yield full.sized(smallest), f"with smallest_batch, {smallest}", True
+        yield "smallest-batch", full.sized(smallest), f"with smallest_batch, {smallest}", True
         if not self.first:
             return
         optional = [each for each in self.spec.wants if each not in self.spec.needs]
         if optional:
             words = " and ".join(_WORDS[each] for each in optional)
-            yield without(full, optional), f"without {words}, which it only wants", True
+            words = f"without {words}, which it only wants"
+            yield "only-wanted", without(full, optional), words, True
         if "logits" in optional and self.networks.count > 1:
             words = "where one teacher has no logits, which it only wants"
-            yield replace(full, headless=(0,)), words, True
+            yield "only-wanted", replace(full, headless=(0,)), words, True
 
     def _accept(self, study: Study) -> None:
         classroom = study.classroom()
@@ -141,7 +153,9 @@ class Trial:
         module: nn.Module = built(lambda: self.method.build(study.classroom()), seed)
         return module
 
-    def _course(self, module: nn.Module, study: Study, weights: dict[str, float]) -> Iterator[str]:
+    def _course(
+        self, module: nn.Module, study: Study, weights: dict[str, float]
+    ) -> Iterator[Found]:
         """Run the module at several shares of a training."""
         given: set[str] = set()
         reached: set[str] = set()
@@ -150,21 +164,25 @@ class Trial:
             if number >= len(PROGRESS) and not left:
                 break
             drawn = study.lesson(progress=progress)
-            losses = self._losses(module, study, drawn)
-            wrong = [*unnamed(losses, weights), *no_losses(losses)]
-            wrong = wrong or list(misshown(module, losses, study.batch))
-            if not wrong:
-                learn(module, losses)
-                wrong = list(touched(drawn.lesson, study.lesson(progress=progress).lesson))
+            with promised("losses"):
+                losses = self._losses(module, study, drawn)
+                wrong = [*unnamed(losses, weights), *no_losses(losses)]
+                wrong = wrong or list(misshown(module, losses, study.batch))
+            yield from under("losses", wrong)
             if wrong:
-                yield from wrong
+                return
+            with promised("gradients"):
+                learn(module, losses)
+            wrong = list(touched(drawn.lesson, study.lesson(progress=progress).lesson))
+            yield from under("untouched-input", wrong)
+            if wrong:
                 return
             given |= losses.keys()
             reached |= drawn.reached()
             left &= set(unreached(module))
-        yield from absent(given, weights)
-        yield from self._unreached(reached)
-        yield from (f"no gradient reaches its parameter {each!r}" for each in sorted(left))
+        yield from under("losses", absent(given, weights))
+        missed = [f"no gradient reaches its parameter {each!r}" for each in sorted(left)]
+        yield from under("gradients", (*self._unreached(reached), *missed))
 
     def _losses(self, module: nn.Module, study: Study, drawn: Drawn) -> dict[str, Tensor]:
         """Run the module; if it raises, find out whether it lacks what its spec does not name."""
@@ -179,7 +197,8 @@ class Trial:
                 except BrokenPromiseError:
                     continue
                 said = f"forward reads {words}, and neither needs nor wants of its spec says so"
-                raise BrokenPromiseError(f"{said}: {broken}") from broken
+                with promised("declared-knowledge"):
+                    raise BrokenPromiseError(f"{said}: {broken}") from broken
             raise
 
     def _unreached(self, reached: set[str]) -> Iterator[str]:
@@ -194,10 +213,16 @@ class Trial:
             yield "without pairs and without teaches_logits in its spec it teaches nothing"
 
     def _elsewhere(
+        self, check: str, study: Study, words: str, known: bool, weights: dict[str, float]
+    ) -> Iterator[Found]:
+        """Run the module once in another situation."""
+        yield from under(check, self._odd(study, words, known, weights))
+
+    def _odd(
         self, study: Study, words: str, known: bool, weights: dict[str, float]
     ) -> Iterator[str]:
-        """Run the module once in another situation."""
-        self._accept(study)
+        with promised("smallest-batch"):
+            self._accept(study)
         module = self._built(study)
         for progress in PROGRESS[:2]:
             drawn = study.lesson(progress=progress, known=known)
@@ -207,7 +232,10 @@ class Trial:
                 return
             learn(module, losses)
 
-    def _unread(self, study: Study) -> Iterator[str]:
+    def _unread(self, study: Study) -> Iterator[Found]:
+        yield from under("declared-knowledge", self._cheated(study))
+
+    def _cheated(self, study: Study) -> Iterator[str]:
         """Give labels and logits to whoever does not read them: nothing may change."""
         unread = [each for each in ("labels", "logits") if each not in study.given]
         plain = self._untrained(study)
@@ -224,7 +252,10 @@ class Trial:
     def _untrained(self, study: Study) -> dict[str, Tensor]:
         return losses_of(self._built(study), study.lesson().lesson)
 
-    def _resumed(self, study: Study) -> Iterator[str]:
+    def _resumed(self, study: Study) -> Iterator[Found]:
+        yield from under("resumable", self._forgotten(study))
+
+    def _forgotten(self, study: Study) -> Iterator[str]:
         """Go two steps, save, and take the third one with another module that has loaded it."""
         module = self._built(study)
         for seed in (1, 2):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from zoo.testing.findings import METHODS, Found, promised, under
 from zoo.testing.promises import BrokenPromiseError, asking, lacking, sentences
 from zoo.types.training import Merger
 
@@ -19,21 +20,33 @@ _SHAPES = ((), (7,), (3, 4), (2, 3, 1, 2))
 _NAME = "layer.weight"
 
 
-def broken_by_merger(merger: Any) -> list[str]:
-    """Say which promises it breaks, one sentence each without a full stop; see ``docs/plugins.md``.
+def found_of_merger(merger: Any) -> Iterator[Found]:
+    """Say what a merger breaks, by the name of the check; see ``docs/plugins.md``.
 
     Args:
         merger: an object with the methods of :class:`zoo.types.training.Merger`.
     """
     if missing := lacking(merger, Merger):
-        return [f"it {missing}"]
+        yield Found(METHODS, f"it {missing}")
+        return
     if not isinstance(merger.needs_base, bool):
-        return [f"needs_base must be True or False, and is {merger.needs_base!r}"]
-    try:
+        yield Found("base", f"needs_base must be True or False, and is {merger.needs_base!r}")
+        return
+    with promised("models"):
         counts = _counts(merger)
-        return list(dict.fromkeys(each for count in counts for each in _broken(merger, count)))
-    except BrokenPromiseError as broken:
-        return [str(broken)]
+    yield Found("models")
+    with promised("merged"):
+        yield from dict.fromkeys(each for count in counts for each in _broken(merger, count))
+
+
+def merged_tensors(merger: Merger) -> dict[str, Tensor]:
+    """Merge as many tensors as it takes, of every shape."""
+    count = _counts(merger)[0]
+    found = {}
+    for shape in _SHAPES:
+        base, *models = _draw(count + 1, shape, torch.float32)
+        found[f"{shape}"] = _merge(merger, models, base, "tensors")
+    return found
 
 
 def _counts(merger: Merger) -> list[int]:
@@ -52,40 +65,51 @@ def _counts(merger: Merger) -> list[int]:
     return fitting
 
 
-def _broken(merger: Merger, count: int) -> Iterator[str]:
+def _broken(merger: Merger, count: int) -> Iterator[Found]:
     for shape in _SHAPES:
         for dtype in (torch.float32, torch.float64):
             yield from _with_tensors(merger, _draw(count + 1, shape, dtype))
     yield from _unread_base(merger, _draw(count + 1, (9, 8), torch.float64))
 
 
-def _with_tensors(merger: Merger, drawn: Sequence[Tensor]) -> Iterator[str]:
+def _with_tensors(merger: Merger, drawn: Sequence[Tensor]) -> Iterator[Found]:
     """Merge models, and models that do not differ."""
     base, *models = drawn
     known = [each.clone() for each in drawn]
     what = f"{len(models)} {str(base.dtype).removeprefix('torch.')} tensors of {tuple(base.shape)}"
     merged = _merge(merger, models, base, what)
-    if merged.shape != base.shape:
-        yield f"merge must keep the shape of {what}, and gives {tuple(merged.shape)}"
+    wrong = list(_misshapen(merged, base, what))
+    yield from under("merged", wrong)
+    if wrong:
         return
-    if merged.dtype != base.dtype:
-        yield f"merge must keep the kind of {what}, and gives {merged.dtype}"
-        return
-    if not bool(torch.isfinite(merged).all()):
-        yield f"merge must give finite numbers, and does not for {what}"
     if not all(torch.equal(*pair) for pair in zip(drawn, known, strict=True)):
-        yield "merge changes the tensors that it is given"
+        yield Found("untouched-input", "merge changes the tensors that it is given")
         return
+    yield Found("untouched-input")
+    yield Found("seeded")
     if not torch.equal(merged, _merge(merger, models, base, what)):
-        yield "merge must give the same for the same name, and draws anew each time"
+        yield Found(
+            "seeded", "merge must give the same for the same name, and draws anew each time"
+        )
+    yield Found("equal-models")
     equal = _merge(merger, [base] * len(models), base, what)
     if not torch.allclose(equal, base, rtol=1e-5, atol=1e-6):
         what = "models that are the base" if merger.needs_base else "equal models"
         gives = "the base" if merger.needs_base else "that model"
-        yield f"{what} must give {gives}, and do not"
+        yield Found("equal-models", f"{what} must give {gives}, and do not")
 
 
-def _unread_base(merger: Merger, drawn: Sequence[Tensor]) -> Iterator[str]:
+def _misshapen(merged: Tensor, base: Tensor, what: str) -> Iterator[str]:
+    if merged.shape != base.shape:
+        yield f"merge must keep the shape of {what}, and gives {tuple(merged.shape)}"
+    elif merged.dtype != base.dtype:
+        yield f"merge must keep the kind of {what}, and gives {merged.dtype}"
+    elif not bool(torch.isfinite(merged).all()):
+        yield f"merge must give finite numbers, and does not for {what}"
+
+
+def _unread_base(merger: Merger, drawn: Sequence[Tensor]) -> Iterator[Found]:
+    yield Found("base")
     if not merger.needs_base:
         return
     base, *models = drawn
@@ -93,7 +117,7 @@ def _unread_base(merger: Merger, drawn: Sequence[Tensor]) -> Iterator[str]:
         _merge(merger, models, each, "tensors") for each in (base, base + models[0].flip(0))
     )
     if torch.equal(there, elsewhere):
-        yield "needs_base is true, and merge makes nothing of the base"
+        yield Found("base", "needs_base is true, and merge makes nothing of the base")
 
 
 def _merge(merger: Merger, models: Sequence[Tensor], base: Tensor, what: str) -> Tensor:

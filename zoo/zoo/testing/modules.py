@@ -135,6 +135,23 @@ def step(module: nn.Module) -> None:
             parameter.data.sub_(_RATE * parameter.grad)
 
 
+def one_step(build: Callable[[], nn.Module], lesson: Any) -> dict[str, Any]:
+    """Build a module and go one step under a seed; the process's own numbers stay.
+
+    Returns:
+        The losses, and every parameter and buffer after the step.
+    """
+    with torch.random.fork_rng(devices=[]):
+        module = built(build, seed=0)
+        losses = losses_of(module, lesson)
+        learn(module, losses)
+    step(module)
+    return {
+        "losses": {name: value.detach() for name, value in losses.items()},
+        "state": dict(module.state_dict()),
+    }
+
+
 def unreached(module: nn.Module) -> Iterator[str]:
     """Name the parameters without a gradient."""
     for name, parameter in module.named_parameters():

@@ -6,12 +6,24 @@ import inspect
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from zoo.host import PLUGIN_ERRORS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
 class BrokenPromiseError(Exception):
-    """What a plugin should do and does not, in one sentence."""
+    """What a plugin should do and does not, in one sentence.
+
+    Attributes:
+        check: the name of the check under which it belongs; empty: nobody has said so yet.
+    """
+
+    check: str = ""
+
+
+class NotTriedError(Exception):
+    """A check that cannot be made here; the message says what is missing, as half a sentence."""
 
 
 @contextmanager
@@ -21,7 +33,7 @@ def asking(what: str) -> Iterator[None]:
         yield
     except BrokenPromiseError:
         raise
-    except Exception as error:
+    except PLUGIN_ERRORS as error:
         raise BrokenPromiseError(f"{what} raises {described(error)}") from error
 
 

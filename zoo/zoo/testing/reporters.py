@@ -1,6 +1,7 @@
 """Whether a reporter is faithful, found out by taking away what it says it rests on.
 
-``assert not check_reporter(spec)`` is a test of its own; ``zoo plugins check`` asks the same.
+:data:`KIT` has them as checks with names, which ``zoo plugins check`` asks too;
+``assert not check_reporter(spec)`` asks all at once.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ import hashlib
 import random
 import re
 import time
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -19,19 +19,31 @@ from zoo.catalogue import build
 from zoo.errors import NotApplicable, PluginError
 from zoo.explaining.checking import control_characters, unsupported_claims
 from zoo.explaining.ledger import Ledger
-from zoo.testing.promises import BrokenPromiseError, described, lacking
-from zoo.testing.reporting_trials import LABELS, sample_case, sample_graph
+from zoo.testing.findings import (
+    METHODS,
+    Found,
+    broken_promises,
+    named,
+    promised,
+    stopped,
+    under,
+)
+from zoo.testing.kit import Kit
+from zoo.testing.noun_graph import sample_graph
+from zoo.testing.promises import BrokenPromiseError, asking, described, lacking
+from zoo.testing.reporting_trials import LABELS, sample_case
 from zoo.types.explaining import Report
 from zoo.types.reporting import Reporter
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
+    from zoo.testing.kit import Trial
     from zoo.types.explaining import Claim, Evidence, Triple
     from zoo.types.reporting import Case
     from zoo.types.specs import ReporterSpec
 
-__all__ = ["check_reporter", "preference_in", "report_of", "sample_case", "sample_graph"]
+__all__ = ["KIT", "check_reporter", "preference_in", "report_of", "sample_case", "sample_graph"]
 
 #: Pieces of evidence that are withheld one by one, and claims whose triples are deleted; of a
 #: reporter that takes more than a second of the processor, which learns something, fewer.
@@ -80,22 +92,34 @@ def check_reporter(spec: ReporterSpec, method: object = None) -> list[str]:
     Returns:
         One sentence a broken promise, of the first trial in which one is broken.
     """
-    try:
-        tried = _made(spec) if method is None else method
-        if missing := lacking(tried, Reporter):
-            return [f"{spec.name}: it {missing}."]
-        began = time.process_time()
+    return broken_promises(_found, spec, method)
+
+
+def _found(spec: ReporterSpec, method: Any) -> Iterator[Found]:
+    with asking("making it with its default options"):
+        tried = build(spec) if method is None else method
+    if missing := lacking(tried, Reporter):
+        yield Found(METHODS, f"it {missing}")
+        return
+    yield Found(METHODS)
+    began = time.process_time()
+    with promised("supported"):
         usual = [_told(tried, _case(spec, seed=seed)) for seed in range(_SEEDS)]
-        slow = time.process_time() - began > _SEEDS
-        withheld = partial(_withheld, most=_WITHHELD_SLOW if slow else _WITHHELD)
-        deleted = partial(_deleted, most=_DELETED_SLOW if slow else _DELETED)
-        for trial in (_supported, _repeated, withheld, deleted, _shuffled, _degenerate, _varied):
-            found = list(dict.fromkeys(trial(spec, tried, usual)))
-            if found:
-                return [f"{spec.name}: {each.rstrip('.')}." for each in found]
-    except BrokenPromiseError as broken:
-        return [f"{spec.name}: {broken}."]
-    return []
+    slow = time.process_time() - began > _SEEDS
+    most = (_WITHHELD_SLOW, _DELETED_SLOW) if slow else (_WITHHELD, _DELETED)
+    for part in (
+        under("supported", _supported(spec, usual)),
+        _repeated(spec, tried, usual),
+        under("faithful", _withheld(spec, tried, usual[0], most[0])),
+        under("faithful", _deleted(spec, tried, usual[0], most[1])),
+        under("no-preference-by-chance", _shuffled(spec, tried, usual)),
+        under("missing-parts", _degenerate(spec, tried)),
+        under("measured", _varied(usual)),
+    ):
+        found = list(dict.fromkeys(part))
+        yield from found
+        if stopped(found, spec.expected_failures):
+            return
 
 
 def preference_in(text: str) -> str:
@@ -129,15 +153,6 @@ def _closure(ids: Iterable[str], evidence: dict[str, Evidence]) -> set[str]:
             kept.add(id_)
             todo.extend(evidence[id_].derived_from)
     return kept
-
-
-def _made(spec: ReporterSpec) -> Any:
-    try:
-        return build(spec)
-    except Exception as error:
-        raise BrokenPromiseError(
-            f"making it with its default options raises {described(error)}"
-        ) from error
 
 
 def _told(method: Any, case: Case, words: str = "an ordinary case") -> Ledger:
@@ -176,9 +191,8 @@ def _bytes(ledger: Ledger) -> bytes:
     return msgspec.json.encode(parts, order="deterministic")
 
 
-def _supported(spec: ReporterSpec, method: Any, usual: list[Ledger]) -> Iterator[str]:
+def _supported(spec: ReporterSpec, usual: list[Ledger]) -> Iterator[str]:
     """Is every sentence supported, and is there one at all?"""
-    del method
     spoken = []
     for ledger in usual:
         for fault in unsupported_claims(report_of(ledger, subject=spec.subject)):
@@ -188,17 +202,19 @@ def _supported(spec: ReporterSpec, method: Any, usual: list[Ledger]) -> Iterator
         yield "it says nothing of any case, not even why"
 
 
-def _repeated(spec: ReporterSpec, method: Any, usual: list[Ledger]) -> Iterator[str]:
+def _repeated(spec: ReporterSpec, method: Any, usual: list[Ledger]) -> Iterator[Found]:
     """Does the same case give the same bytes, and stay as it was?"""
     case = _case(spec)
     before, state = _fingerprint(case), _drawn()
-    again = _bytes(_told(method, case))
-    if _fingerprint(case) != before:
-        yield "it changes what it is given to read"
+    with promised("same-bytes"):
+        again = _bytes(_told(method, case))
+    changed = _fingerprint(case) != before
+    yield from under("untouched-input", ["it changes what it is given to read"] if changed else ())
+    yield Found("same-bytes")
     if _drawn() != state:
-        yield "it draws from the process's own random numbers"
+        yield Found("same-bytes", "it draws from the process's own random numbers")
     if again != _bytes(usual[0]):
-        yield "the same case gives another report the second time"
+        yield Found("same-bytes", "the same case gives another report the second time")
 
 
 def _drawn() -> str:
@@ -226,9 +242,8 @@ def _fingerprint(case: Case) -> str:
     return digest.hexdigest()
 
 
-def _withheld(spec: ReporterSpec, method: Any, usual: list[Ledger], *, most: int) -> Iterator[str]:
+def _withheld(spec: ReporterSpec, method: Any, whole: Ledger, most: int) -> Iterator[str]:
     """Is a sentence gone when a piece of its evidence is?"""
-    whole = usual[0]
     claims = _sentences(whole)
     resting = {id(each): _closure(each.evidence, whole.evidence) for each in claims}
     every = list(dict.fromkeys(id_ for each in claims for id_ in sorted(resting[id(each)])))
@@ -244,9 +259,8 @@ def _withheld(spec: ReporterSpec, method: Any, usual: list[Ledger], *, most: int
             yield f"it still says {claim.text!r} without any of its evidence"
 
 
-def _deleted(spec: ReporterSpec, method: Any, usual: list[Ledger], *, most: int) -> Iterator[str]:
+def _deleted(spec: ReporterSpec, method: Any, whole: Ledger, most: int) -> Iterator[str]:
     """Is a sentence gone when its triples are no longer in the graph?"""
-    whole = usual[0]
     known = [each for each in whole.claims if _triples_of(each, whole)]
     for claim in _spread(known, most):
         gone = _triples_of(claim, whole)
@@ -273,18 +287,16 @@ def _shuffled(spec: ReporterSpec, method: Any, usual: list[Ledger]) -> Iterator[
                 yield f"{claim.text!r} is marked as a preference, and does not say one"
 
 
-def _degenerate(spec: ReporterSpec, method: Any, usual: list[Ledger]) -> Iterator[str]:
+def _degenerate(spec: ReporterSpec, method: Any) -> Iterator[str]:
     """Does it finish, and say nothing unsupported, where parts are missing?"""
-    del usual
     for words, changes in _DEGENERATE:
         ledger = _told(method, _case(spec, **changes), words)
         for fault in unsupported_claims(report_of(ledger, subject=spec.subject)):
             yield f"with {words}, {fault.partition(': ')[2]}"
 
 
-def _varied(spec: ReporterSpec, method: Any, usual: list[Ledger]) -> Iterator[str]:
+def _varied(usual: list[Ledger]) -> Iterator[str]:
     """Is a measured number with decimals another one when everything is drawn anew?"""
-    del spec, method
     said = [{each.text for each in ledger.claims if _measured(each)} for ledger in usual]
     for text in sorted(set.intersection(*said)):
         yield f"it says {text!r} whatever was measured"
@@ -299,3 +311,21 @@ def _spread(items: list[Any], most: int) -> list[Any]:
     if len(items) <= most:
         return items
     return [items[round(each)] for each in np.linspace(0, len(items) - 1, most)]
+
+
+def _exercise(trial: Trial) -> Any:
+    """Tell of one ordinary case."""
+    return _bytes(_told(trial.make(), _case(trial.spec)))
+
+
+_PROMISES = (
+    (METHODS, "it can be made, and has the methods of its kind"),
+    ("supported", "every sentence is supported by evidence that is there"),
+    ("untouched-input", "what it is given to read stays as it is"),
+    ("same-bytes", "the same case gives the same bytes"),
+    ("faithful", "a sentence is gone without its evidence, and without its triples in the graph"),
+    ("no-preference-by-chance", "labels that say nothing give no preference"),
+    ("missing-parts", "it says less where parts of a case are missing, and finishes"),
+    ("measured", "a measured number is another one when everything is drawn anew"),
+)
+KIT = Kit(exercise=_exercise, checks=tuple(named(_found, *each) for each in _PROMISES))

@@ -5,6 +5,7 @@ Nothing here opens a checkpoint or asks the network.
 
 from __future__ import annotations
 
+import copy
 import io
 import zlib
 from functools import lru_cache
@@ -14,9 +15,8 @@ import numpy as np
 
 from zoo.errors import NotApplicable
 from zoo.explaining.ledger import Ledger
-from zoo.graph import Graph
-from zoo.graph.terms import SKOS, WN
 from zoo.ranking import ModelScores, rank
+from zoo.testing.noun_graph import sample_graph
 from zoo.types.features import Features
 from zoo.types.model import ModelEntry
 from zoo.types.provenance import Provenance
@@ -49,30 +49,6 @@ HEADS = {
 }
 _LAYERS = ("blocks.first", "blocks.second", "norm")
 _WIDTH, _FOLDS = 16, 10
-_NOUNS = """
-entity: object matter
-object: organism artefact
-organism: animal plant
-animal: mammal bird
-mammal: carnivore ungulate
-carnivore: canine feline
-canine: dog wolf
-dog: hound terrier
-hound: beagle
-feline: cat tiger
-cat: tabby
-ungulate: horse cow
-bird: finch robin
-plant: flower tree
-flower: daisy rose tulip sunflower
-tree: oak
-artefact: vehicle container tool furniture
-vehicle: car truck bicycle
-container: bottle jar
-tool: hammer
-furniture: chair
-"""
-_WHOLES = {"animal": ("head",), "mammal": ("hair",), "vehicle": ("wheel",), "plant": ("leaf",)}
 
 
 def sample_case(
@@ -110,7 +86,7 @@ def sample_case(
             for model, head in HEADS.items()
         },
         entries={} if "entries" in lacking else {model: _entry(model) for model in models},
-        cards={} if "entries" in lacking else _CARDS,
+        cards={} if "entries" in lacking else copy.deepcopy(_CARDS),
         graph=None if "graph" in lacking else sample_graph(without),
         history=() if "history" in lacking else _history(seed),
         unseen=("terrier",) if subject == "class" else (),
@@ -121,13 +97,6 @@ def sample_case(
         encode=_reader("encoder", lacking, encode),
         encoder="" if "encoder" in lacking else "letters",
     )
-
-
-def sample_graph(without: Iterable[Triple] = ()) -> Graph:
-    """Make a graph of the nouns, but for some triples."""
-    left = {f"{subject} {predicate} {object_} ." for subject, predicate, object_ in without}
-    kept = [line for line in _triples() if line not in left]
-    return Graph.in_memory(nouns="\n".join(kept).encode())
 
 
 def encode(texts: Sequence[str]) -> npt.NDArray[np.float32]:
@@ -149,30 +118,6 @@ def _reader(part: str, lacking: Collection[str], read: Callable[[Any], Any]) -> 
         return refuse(asked) if isinstance(asked, str) and asked not in MODELS else read(asked)
 
     return refuse if part in lacking else known
-
-
-@lru_cache(maxsize=1)
-def _triples() -> tuple[str, ...]:
-    parents: dict[str, str] = {}
-    for line in _NOUNS.strip().splitlines():
-        parent, _, children = line.partition(": ")
-        parents |= dict.fromkeys(children.split(), parent)
-    parts = sorted({each for names in _WHOLES.values() for each in names})
-    names = ["entity", *parents, *parts]
-    iris = {
-        name: f"<https://en-word.net/id/oewn-{number:08d}-n>"
-        for number, name in enumerate(names, start=1)
-    }
-    lines = []
-    for name, iri in iris.items():
-        parent = parents.get(name, "object")
-        lines.append(f'{iri} <{SKOS}prefLabel> "{name}"@en .')
-        lines.append(f'{iri} <{SKOS}definition> "a kind of {parent}"@en .')
-        lines.append(f'{iri} <{WN}lexfile> "noun.thing" .')
-        if name != "entity":
-            lines.append(f"{iri} <{WN}hypernym> {iris[parent]} .")
-        lines += [f"{iri} <{WN}mero_part> {iris[part]} ." for part in _WHOLES.get(name, ())]
-    return tuple(lines)
 
 
 def _drawing(*words: object) -> Draw:

@@ -6,6 +6,7 @@ that a real checkpoint of that family has; most are under 100 kB and built in a 
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ from zoo.testing.tiny_recipes import AUDIO, BYTES, IMAGE, OTHER, TEXT
 
 if TYPE_CHECKING:
     import torch
+
+    from zoo.types.model import Checkpoint, Modality
 
 CLASSES = 5
 """Width of every source head."""
@@ -80,6 +83,35 @@ def build_tiny_checkpoint(name: str, folder: str | Path, *, head: bool = True) -
     if name in AUDIO:
         _write_extractor(name, target)
     return target
+
+
+def tiny_checkpoint_in(folder: str | Path, name: str, *, head: bool = True) -> Checkpoint:
+    """Write one checkpoint into a new sub-folder, and give it as a source would.
+
+    Args:
+        folder: where the sub-folder ``name`` goes.
+        name: as for :func:`build_tiny_checkpoint`.
+        head: as there.
+
+    Raises:
+        UnknownNameError: there is no such recipe.
+    """
+    from zoo.types.model import Checkpoint, ModelEntry
+
+    built = build_tiny_checkpoint(name, Path(folder) / name, head=head)
+    content = b"".join(path.read_bytes() for path in sorted(built.iterdir()))
+    entry = ModelEntry(ref=str(built), modality=_modality(name), library="transformers")
+    digest = hashlib.sha256(content).hexdigest()
+    return Checkpoint(entry=entry, folder=str(built), digest=digest)
+
+
+def _modality(name: str) -> Modality | None:
+    """Say what goes in; None for a model of two towers."""
+    if name in IMAGE:
+        return "image"
+    if name in TEXT or name == "t5":
+        return "text"
+    return "audio" if name in AUDIO else None
 
 
 def _architecture(name: str, prefix: str, head: bool) -> str:

@@ -40,12 +40,15 @@ class Spec:
         target: ``package.module:Class`` of the object behind it.
         summary: one line for tables.
         reference: where the method comes from.
+        expected_failures: promises of its kind that it does not keep: name of the check -> why.
+            ``zoo plugins check`` names them.
     """
 
     name: str
     target: str
     summary: str
     reference: str = ""
+    expected_failures: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +128,11 @@ class RuntimeSpec(Spec):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeSpec(Spec):
-    """A reader of one data layout; asked in the order of ``priority``, lowest first."""
+    """A reader of one data layout; see :class:`zoo.types.protocols.ProbeLoader`.
+
+    Attributes:
+        priority: readers are asked in this order, lowest first.
+    """
 
     priority: int = 100
 
