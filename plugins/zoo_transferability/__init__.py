@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from zoo.types.probe import Task
 
 EVERY_TASK: tuple[Task, ...] = ("classification", "multi-label", "regression", "text")
+_DEALT = "samples are dealt to folds by their place, so that every model is tested on the same ones"
 
 
 @hookimpl
@@ -23,6 +24,9 @@ def zoo_estimators() -> list[EstimatorSpec]:
             summary="log evidence of a Bayesian linear head, maximised exactly",
             tasks=EVERY_TASK,
             reference="You et al., ICML 2021, arXiv 2102.11005",
+            expected_failures={
+                "folds": "a fold keeps the t of all samples, where the evidence has no slope"
+            },
         ),
         EstimatorSpec(
             name="reg_hscore",
@@ -52,6 +56,7 @@ def zoo_estimators() -> list[EstimatorSpec]:
             summary="a ridge head's leave-one-out accuracy or R2, in closed form",
             tasks=EVERY_TASK,
             reference="Allen, Technometrics 1974 (PRESS); Golub et al., 1979 (GCV)",
+            expected_failures={"folds": "a fold keeps the penalty that all samples chose"},
         ),
         EstimatorSpec(
             name="emms",
@@ -62,6 +67,9 @@ def zoo_estimators() -> list[EstimatorSpec]:
             wants=("labels", "label_embeddings"),
             reference="Meng et al., NeurIPS 2023, arXiv 2308.06262",
             default=False,
+            expected_failures={
+                "folds": "a fold keeps the form and the penalty that all samples chose"
+            },
         ),
         EstimatorSpec(
             name="depara",
@@ -187,6 +195,7 @@ def zoo_estimators() -> list[EstimatorSpec]:
             cost="expensive",
             reference="Alain and Bengio, 2016, arXiv 1610.01644",
             default=False,
+            expected_failures={"order-free": _DEALT},
         ),
         EstimatorSpec(
             name="prior",

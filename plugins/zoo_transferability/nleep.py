@@ -55,8 +55,10 @@ class NLEEP:
         if samples < 2 * components or not width:
             raise NotApplicable(f"{samples} samples of rank {width} have no clusters.")
         diagonal = samples < FULL * components * width
-        probabilities = self._mixture(values, components, "diag" if diagonal else "full")
-        expected = expected_likelihood(probabilities, features.labels)
+        # The start of a mixture is drawn by position, which must not matter.
+        order = _by_content(features.values)
+        probabilities = self._mixture(values[order], components, "diag" if diagonal else "full")
+        expected = expected_likelihood(probabilities, features.labels[order])
         return Score(
             float(np.log(expected).mean()),
             details={
@@ -89,3 +91,10 @@ class NLEEP:
             warnings.simplefilter("ignore", ConvergenceWarning)
             posteriors: Array = mixture.fit(values).predict_proba(values)
         return posteriors
+
+
+def _by_content(values: Array) -> npt.NDArray[np.intp]:
+    """Order the rows by their first column, then the second ...; ``lexsort`` sorts every one."""
+    rows = np.ascontiguousarray(values)
+    whole = rows.view([("", rows.dtype)] * rows.shape[1]).ravel()
+    return whole.argsort(kind="stable")

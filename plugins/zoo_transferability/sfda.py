@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zoo.errors import NotApplicable
 from zoo.labels import classes_of
 from zoo.sweeps import BLOCK, add_class_sums, add_product, symmetric
 from zoo.types.score import Score
@@ -45,8 +46,14 @@ class SFDA:
     """Mean probability of the true class in the second stage, in (0, 1]; classes only."""
 
     def score(self, features: Features) -> Score:
-        """Score one layer; ``stage1`` is the mean probability of the first stage."""
+        """Score one layer; ``stage1`` is the mean probability of the first stage.
+
+        Raises:
+            NotApplicable: all samples are the same point.
+        """
         factorisation = features.factorisation
+        if not _varies(factorisation):
+            raise NotApplicable("no feature varies from sample to sample.")
         classes = factorisation.classes(features.labels)
         sums = None if factorisation.wide else factorisation.class_sums(features.labels)
         first, second, shrinkage = _stages(_Points.of(features), classes, sums)
@@ -66,6 +73,13 @@ class SFDA:
         """Score many label sets; the Gram matrix is shared, the second stage has its own."""
         points = _Points.of(features)
         return np.array([_stages(points, classes_of(each))[1] for each in labels])
+
+
+def _varies(factorisation: Factorisation) -> bool:
+    """Whether there is more than the rounding of centred constants."""
+    length = float(factorisation.mean @ factorisation.mean)
+    noise = factorisation.samples * length * (8 * np.finfo(float).eps) ** 2
+    return bool(factorisation.squared_norms.sum() > noise)
 
 
 @dataclass(frozen=True, eq=False)

@@ -143,3 +143,14 @@ def test_classes_are_sorted_out_without_forming_indicators(labels):
         assert np.array_equal(members, np.flatnonzero(labels == label))
     dense = classes.indicators().toarray()
     assert np.array_equal(dense, label_columns(labels, "classification"))
+
+
+def test_texts_that_are_all_embedded_alike_say_nothing():
+    features = Features(
+        values=np.eye(3),
+        labels=np.arange(3),
+        task="text",
+        extras={"class_embeddings": np.ones((3, 4, 2))},
+    )
+    with pytest.raises(NotApplicable, match="every label text has the same embedding"):
+        targets(features)

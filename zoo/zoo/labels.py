@@ -59,7 +59,7 @@ def embedding_table(features: Features) -> Array | None:
     It is the mean over the K label encoders.
 
     Raises:
-        NotApplicable: the labels are texts, and nothing was embedded.
+        NotApplicable: the labels are texts, and nothing was embedded, or all of them alike.
         InputError: the embeddings are no numbers.
     """
     if features.task != "text":
@@ -70,6 +70,8 @@ def embedding_table(features: Features) -> Array | None:
     if not np.isfinite(table).all():
         raise InputError("class_embeddings holds NaN or infinity.")
     mean: Array = table.reshape(*table.shape[:2], -1).mean(axis=2)
+    if not varies(mean).any():
+        raise NotApplicable("every label text has the same embedding.")
     return mean
 
 

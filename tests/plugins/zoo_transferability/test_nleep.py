@@ -57,3 +57,10 @@ def test_what_has_no_clusters_is_not_applicable(make_features):
 def test_an_option_out_of_range_is_named(options):
     with pytest.raises(InputError, match=f"nleep.{next(iter(options))}"):
         NLEEP(**options)
+
+
+def test_the_order_of_samples_does_not_matter(make_features):
+    features = make_features(signal=0.4)
+    order = np.random.default_rng(1).permutation(len(features.labels))
+    expected = NLEEP().score(features).value
+    assert NLEEP().score(features.rows(order)).value == pytest.approx(expected, rel=1e-6)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from zoo import sweeps
 from zoo.checks import check_features
+from zoo.errors import NotApplicable
 from zoo.labels import classes_of, shuffled
 from zoo.types import Features
 from zoo_transferability import sfda as module
@@ -140,3 +141,10 @@ def test_a_scatter_that_rounding_made_indefinite_is_solved_all_the_same():
     weights, offsets = module._head(scatter, means, classes, 1e-10, 2)
     assert weights[0] == pytest.approx([0.5, -0.5])
     assert np.isfinite(offsets).all()
+
+
+@pytest.mark.parametrize("shape", [(2, 2), (2, 5), (30, 4)])
+def test_samples_that_are_all_one_point_are_no_separate_classes(shape):
+    features = Features(values=np.full(shape, 0.1), labels=np.arange(shape[0]) % 2)
+    with pytest.raises(NotApplicable, match="no feature varies"):
+        SFDA().score(features)
