@@ -10,6 +10,7 @@ import msgspec
 
 from zoo.errors import CheckpointError, InputError, PluginError, ZooError
 from zoo.events import Event, Listener, ignore
+from zoo.types.model import ModelEntry
 from zoo.types.runtimes import OnDevice, RuntimeOptions
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from zoo.catalogue import Catalogue
     from zoo.settings import Settings
-    from zoo.types.model import Candidate, Checkpoint, ModelEntry
+    from zoo.types.model import Candidate, Checkpoint
     from zoo.types.protocols import Source
     from zoo.types.runtimes import Backbone
     from zoo.types.specs import RuntimeSpec
@@ -54,8 +55,18 @@ def locate(
 
 
 def inspected(candidate: Candidate, source: Source) -> Candidate:
-    """Complete the entry of a candidate; no weight is read."""
-    return msgspec.structs.replace(candidate, entry=source.inspect(candidate))
+    """Complete the entry of a candidate; no weight is read.
+
+    Raises:
+        PluginError: the source gives something else.
+    """
+    entry = source.inspect(candidate)
+    if not isinstance(entry, ModelEntry):
+        raise PluginError(
+            f"{candidate.model}: its source gives {entry!r}, which is no ModelEntry.",
+            f"zoo plugins show {candidate.entry.parsed.source} says whose it is.",
+        )
+    return msgspec.structs.replace(candidate, entry=entry)
 
 
 def able_runtimes(

@@ -14,6 +14,7 @@ import msgspec
 
 from zoo.errors import InputError, RegistryError, unknown_name
 from zoo.json_lines import line_of, parse_path
+from zoo.typed_paths import typed_path
 from zoo.types.model import Candidate, ModelEntry, ModelRef
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def find_registry(explicit: str = "", folder: Path | None = None) -> Path:
 
     asked = explicit or os.environ.get("ZOO_REGISTRY", "")
     if asked:
-        path = Path(asked).expanduser()
+        path = typed_path(asked)
         if not path.is_file():
             raise RegistryError(
                 f"there is no registry {asked}.", f"zoo registry add ./folder --registry {asked}"
@@ -224,7 +225,7 @@ def _is_folder(text: str) -> bool:
 
 
 def _folder(text: str, base: Path) -> Path:
-    return base / Path(text).expanduser()
+    return base / typed_path(text)
 
 
 def _need_folder(text: str, base: Path) -> None:

@@ -83,6 +83,8 @@ def list_(
     limit: int | None,
 ) -> int:
     """List the models of the registry, and what it knows of them."""
+    from zoo_cli.documents.models import ModelList, facts
+
     registry = _registry(context)
     exact = {"modality": modality, "task": task, "license": license}
     kept = [
@@ -97,8 +99,9 @@ def list_(
             f"no model of {registry.path} matches ({len(registry.entries)} are in it).",
             "zoo models list without filters shows them all.",
         )
-    rows = [_row(entry) for entry in kept[:limit]]
-    document = {"schema_version": 1, "registry": str(registry.path), "models": rows}
+    found = tuple(facts(entry) for entry in kept[:limit])
+    rows = [msgspec.to_builtins(each) for each in found]
+    document = ModelList(registry=str(registry.path), models=found)
     context.output.rows(_COLUMNS, rows, document=document)
     unknown = sum(entry.bytes is None for entry in kept)
     if unknown:
@@ -116,13 +119,16 @@ def list_(
 @options.registry
 def show(context: Context, *, model: str) -> int:
     """Look at a model without downloading a weight, and show every fact."""
+    from zoo.checkpoints import inspected
     from zoo.plan import source_of
+    from zoo_cli.documents.models import ModelDocument, facts
 
     (candidate,) = _candidates(context, (model,))
     source = source_of(candidate, _sources(context))
-    entry = source.inspect(candidate)
-    missing = source.missing_bytes(msgspec.structs.replace(candidate, entry=entry))
-    document = {"schema_version": 1, **_row(entry), "missing_bytes": missing}
+    candidate = inspected(candidate, source)
+    entry = candidate.entry
+    missing = source.missing_bytes(candidate)
+    document = ModelDocument(**msgspec.structs.asdict(facts(entry)), missing_bytes=missing)
     context.output.value(document, _facts(entry, missing), ids=[entry.ref])
     return ExitCode.DONE
 
@@ -242,21 +248,24 @@ def _pin(
 
 
 def _report(context: Context, pulled: Sequence[Checkpoint], failures: Sequence[Failure]) -> int:
-    rows = [
-        {
-            "model": checkpoint.model,
-            "bytes": checkpoint.entry.bytes,
-            "folder": checkpoint.folder,
-            "digest": checkpoint.digest,
-        }
+    from zoo_cli.documents.models import PulledModel, PulledModels
+
+    found = tuple(
+        PulledModel(
+            model=checkpoint.model,
+            bytes=checkpoint.entry.bytes,
+            folder=checkpoint.folder,
+            digest=checkpoint.digest,
+        )
         for checkpoint in pulled
-    ]
+    )
+    rows = [msgspec.to_builtins(each) for each in found]
     columns = (
         Column("model", key=True),
         Column("bytes", "SIZE", right=True, show=size_text),
         Column("folder", flexible=True, priority=1),
     )
-    document = {"schema_version": 1, "models": rows, "failures": failures}
+    document = PulledModels(models=found, failures=tuple(failures))
     if rows or context.output.machine:
         context.output.rows(columns, rows, document=document)
     for failure in failures:
@@ -270,11 +279,6 @@ def _report(context: Context, pulled: Sequence[Checkpoint], failures: Sequence[F
 def _mentions(entry: ModelEntry, text: str) -> bool:
     words = (entry.ref, entry.architecture or "", entry.task or "", *entry.tags.values())
     return any(text.lower() in word.lower() for word in words)
-
-
-def _row(entry: ModelEntry) -> dict[str, Any]:
-    facts = msgspec.structs.asdict(entry)
-    return {"model": facts.pop("ref"), **facts}
 
 
 def _facts(entry: ModelEntry, missing: int) -> str:

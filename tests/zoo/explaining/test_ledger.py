@@ -50,6 +50,14 @@ def test_what_the_evidence_does_not_hold_is_refused(ledger, template, slots, wor
     assert ledger.claims == ledger.unknown == []
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), np.float32("nan")])
+def test_what_is_no_number_is_not_said_even_if_it_was_found(ledger, value):
+    evidence = score(ledger, value)
+    with pytest.raises(PluginError, match=r"value is (nan|inf), which is no number to say"):
+        ledger.claim("measured", "It has {value:.2f}.", evidence, value=value)
+    assert ledger.claims == []
+
+
 @pytest.mark.parametrize(
     ("level", "kind", "allowed"),
     [

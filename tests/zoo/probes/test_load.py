@@ -110,3 +110,8 @@ def test_a_folder_that_may_not_be_read_is_named(read, tmp_path):
         pytest.skip("this user may read everything")
     with pytest.raises(InputError, match="may not be read"):
         read(tmp_path / "locked")
+
+
+@pytest.mark.parametrize("data", ["~nobody-of-this-name/photos", "a" * 5000, "b" * 300 + ".csv"])
+def test_a_path_that_cannot_be_is_not_there(refused, data):
+    assert "there is no file" in refused(data)

@@ -8,7 +8,9 @@ found, and where a piece of evidence is missing, no claim is made.
 from __future__ import annotations
 
 import hashlib
+import math
 import string
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -216,6 +218,9 @@ class Ledger:
         literal = "".join(text for text, *_ in string.Formatter().parse(template))
         if any(character.isdigit() for character in literal):
             raise PluginError(f"{who}: a number in a sentence has to be a slot.")
+        for name, each in slots.items():
+            if isinstance(each, Real) and not math.isfinite(each):
+                raise PluginError(f"{who}: {name} is {each}, which is no number to say.")
         if not any(each.kind in NEEDED.get(level, ()) for each in cited):
             raise PluginError(f"{who}: no evidence of the kind that a claim {level!r} needs.")
         if level != "not known" and any(each.kind in UNSURE for each in cited):

@@ -5,19 +5,24 @@ Images stay encoded: decoding to RGB and turning by the EXIF flag are the runtim
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.catalogue import build as create
 from zoo.errors import InputError, PluginError, ZooError
+from zoo.host import PLUGIN_ERRORS
 from zoo.probes.files import KINDS, is_image
 from zoo.probes.saved import save
 from zoo.probes.words import nearest
+from zoo.running import running
+from zoo.typed_paths import is_file, is_folder, typed_path
+from zoo.types.failure import Failure
+from zoo.types.probe import Probe
 from zoo.types.ranking import ProbeSummary
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from zoo.catalogue import Catalogue, Provided
-    from zoo.types.probe import Probe
     from zoo.types.protocols import ProbeLoader, ProbeOptions
 
 __all__ = ["load", "save", "summary"]
@@ -41,7 +46,7 @@ def load(data: str, options: ProbeOptions, catalogue: Catalogue) -> Probe:
     for provided in sorted(asked, key=lambda each: each.spec.priority):
         loader = _claiming(provided, data, catalogue)
         if loader:
-            return _loaded(loader, provided, data, options)
+            return _loaded(loader, provided, data, options, catalogue)
     raise _unclaimed(data)
 
 
@@ -66,35 +71,48 @@ def summary(probe: Probe) -> ProbeSummary:
 def _claiming(provided: Provided, data: str, catalogue: Catalogue) -> ProbeLoader | None:
     """Give the loader if it claims the data; one that breaks is a failure of its plugin."""
     try:
-        loader: ProbeLoader = create(provided.spec)
-        return loader if loader.claims(data) else None
+        with running(provided.plugin):
+            loader: ProbeLoader = create(provided.spec)
+            return loader if loader.claims(data) else None
     except PermissionError as error:
         raise InputError(f"{data!r} may not be read: {error.strerror}.") from error
-    except Exception as error:
+    except PLUGIN_ERRORS as error:
         if _is_ours(provided):
             raise
-        message = f"the probe loader {provided.spec.name!r} failed: {error}."
+        said = Failure.of(error, stage="").error.rstrip(".")
+        message = f"the probe loader {provided.spec.name!r} failed: {said}."
         catalogue.host.refuse(message, plugin=provided.plugin, stage="zoo_probes")
         return None
 
 
-def _loaded(loader: ProbeLoader, provided: Provided, data: str, options: ProbeOptions) -> Probe:
+def _loaded(
+    loader: ProbeLoader,
+    provided: Provided,
+    data: str,
+    options: ProbeOptions,
+    catalogue: Catalogue,
+) -> Probe:
     try:
-        return loader.load(data, options)
+        with running(provided.plugin):
+            probe = loader.load(data, options)
+        if not isinstance(probe, Probe):
+            raise TypeError(f"it gives {probe!r}, which is no Probe")
     except ZooError:
         raise
     except PermissionError as error:
         raise InputError(
             f"{error.filename or data!r} may not be read: {error.strerror}."
         ) from error
-    except Exception as error:
+    except PLUGIN_ERRORS as error:
         if _is_ours(provided):
             raise
+        whose = f"{provided.plugin} {catalogue.host.version_of(provided.plugin)}".rstrip()
+        said = Failure.of(error, stage="").error.rstrip(".")
         raise PluginError(
-            f"the probe loader {provided.spec.name!r} of {provided.plugin} failed on {data!r}: "
-            f"{type(error).__name__}: {error}.",
+            f"the probe loader {provided.spec.name!r} of {whose} failed on {data!r}: {said}.",
             f"zoo plugins check {provided.plugin.partition(':')[0]}",
         ) from error
+    return probe
 
 
 def _is_ours(provided: Provided) -> bool:
@@ -102,8 +120,8 @@ def _is_ours(provided: Provided) -> bool:
 
 
 def _unclaimed(data: str) -> InputError:
-    path = Path(data).expanduser()
-    if path.is_file():
+    path = typed_path(data)
+    if is_file(path):
         if is_image(path.name):
             return InputError(f"{data!r} is a single image; labelled data has more.", _LAYOUTS)
         kind = repr(path.suffix) if path.suffix else "files without an ending"
@@ -116,14 +134,14 @@ def missing(data: str, layouts: str) -> InputError:
     """Say that there is no such file or folder, and what was probably meant."""
     if not data.strip():
         return InputError("DATA is empty.", layouts)
-    sibling = _sibling(Path(data).expanduser())
+    sibling = _sibling(typed_path(data))
     return InputError(f"there is no file or folder {data!r}.{sibling}", _hint(data) or layouts)
 
 
 def _sibling(path: Path) -> str:
     """Find what was meant among the entries of the nearest folder that exists."""
     missing = path
-    while not missing.parent.is_dir():
+    while not is_folder(missing.parent):
         missing = missing.parent
     try:
         known = [each.name for each in missing.parent.iterdir() if each.name[0] != "."]

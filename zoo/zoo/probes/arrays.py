@@ -15,6 +15,7 @@ from zoo.probes.build import choose, finish, task_of
 from zoo.probes.fingerprint import digest_rows
 from zoo.probes.label_values import Labels
 from zoo.probes.words import are, count, listed
+from zoo.typed_paths import is_file, typed_path
 from zoo.types.probe import Probe, Task
 
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ class ArraysLoader:
 
     def claims(self, data: str) -> bool:
         """Whether it is an ``.npz`` file."""
-        path = Path(data).expanduser()
-        return path.suffix.lower() == ".npz" and path.is_file()
+        path = typed_path(data)
+        return path.suffix.lower() == ".npz" and is_file(path)
 
     def load(self, data: str, options: ProbeOptions) -> Probe:
         """Read features and labels."""

@@ -6,7 +6,6 @@ import json
 import re
 import shlex
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.errors import InputError
@@ -14,9 +13,11 @@ from zoo.probes import features, files
 from zoo.probes.build import build
 from zoo.probes.rows import Origin, ParquetRows, Rows, TableRows
 from zoo.probes.words import choose_split, listed, split_note, split_of
+from zoo.typed_paths import is_folder, typed_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     from zoo.types.probe import Probe
     from zoo.types.protocols import ProbeOptions
@@ -31,8 +32,8 @@ class DatasetFolderLoader:
 
     def claims(self, data: str) -> bool:
         """Whether it is a folder with such files near its top and no loose images."""
-        path = Path(data).expanduser()
-        if not path.is_dir():
+        path = typed_path(data)
+        if not is_folder(path):
             return False
         if any((path / name).is_file() for name in _SAVED):
             return True
@@ -45,7 +46,7 @@ class DatasetFolderLoader:
 
     def rows(self, data: str, options: ProbeOptions) -> Rows:
         """Give the rows of one split, before anything is guessed."""
-        path = Path(data).expanduser()
+        path = typed_path(data)
         if any((path / name).is_file() for name in _SAVED):
             return _saved(path, data, options)
         shards = _splits(path, data)

@@ -187,9 +187,21 @@ def _json_lines(data: bytes) -> pa.Table:
 
     options = reader.ReadOptions(block_size=min(len(data) + 1, _BLOCK))
     try:
-        return reader.read_json(pa.BufferReader(data), read_options=options)
+        return _without_lists_of_nothing(
+            reader.read_json(pa.BufferReader(data), read_options=options)
+        )
     except pa.ArrowInvalid as error:
         raise pa.ArrowInvalid(_first_fault(data) or str(error)) from error
+
+
+def _without_lists_of_nothing(table: pa.Table) -> pa.Table:
+    """Take lists that hold nulls alone as nulls: Arrow counts their items wrongly as it reads."""
+    import pyarrow as pa
+
+    for place, field in enumerate(table.schema):
+        if pa.types.is_list(field.type) and pa.types.is_null(field.type.value_type):
+            table = table.set_column(place, field.name, pa.nulls(table.num_rows))
+    return table
 
 
 def _first_fault(data: bytes) -> str:

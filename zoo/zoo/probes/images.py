@@ -12,6 +12,7 @@ from zoo.probes import files
 from zoo.probes.build import build
 from zoo.probes.rows import Origin, TableRows
 from zoo.probes.words import are, choose_split, count, listed, split_note, split_of
+from zoo.typed_paths import is_folder, typed_path
 
 if TYPE_CHECKING:
     from zoo.types.probe import Probe
@@ -35,11 +36,11 @@ class ImageFolderLoader:
 
     def claims(self, data: str) -> bool:
         """Any folder that no other layout wanted."""
-        return Path(data).expanduser().is_dir()
+        return is_folder(typed_path(data))
 
     def load(self, data: str, options: ProbeOptions) -> Probe:
         """Read one split, ``train`` unless another is asked for."""
-        root = Path(data).expanduser()
+        root = typed_path(data)
         splits = _split_folders(root)
         split = choose_split(options.split, splits, data)
         folder = root / split if split else root

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.errors import InputError
 from zoo.probes import files
 from zoo.probes.build import build
 from zoo.probes.rows import Origin
+from zoo.typed_paths import is_file, typed_path
 
 if TYPE_CHECKING:
     from zoo.types.probe import Probe
@@ -20,12 +20,12 @@ class TableLoader:
 
     def claims(self, data: str) -> bool:
         """Whether it is a file with such a name."""
-        path = Path(data).expanduser()
-        return bool(files.kind_of(path)) and path.is_file()
+        path = typed_path(data)
+        return bool(files.kind_of(path)) and is_file(path)
 
     def load(self, data: str, options: ProbeOptions) -> Probe:
         """Read the file; a column called ``split`` is honoured."""
-        path = Path(data).expanduser()
+        path = typed_path(data)
         origin = Origin(name=path.stem, source=data, base=path.absolute().parent)
         probe = build(files.read([path], origin), options)
         if options.split and probe.split is None:

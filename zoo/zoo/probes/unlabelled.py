@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 
 from zoo.errors import InputError
 from zoo.probes.words import LABEL_WORDS, are, count, head_word, listed, unknown_column
+from zoo.typed_paths import typed_path
 from zoo.types.probe import ImageInput
 from zoo.types.protocols import ProbeOptions
 
@@ -93,7 +94,7 @@ def load_inputs(
     Raises:
         InputError: one sentence about what is wrong, where, and what to do.
     """
-    path = Path(data).expanduser()
+    path = typed_path(data)
     options = options or ProbeOptions()
     try:
         if data == STDIN:

@@ -14,6 +14,7 @@ from zoo.hub.card import front_matter
 from zoo.hub.exported import refuse_damaged
 from zoo.hub.inspect import describe, inspect
 from zoo.hub.verify import DigestMemory, identity_of
+from zoo.typed_paths import is_folder
 from zoo.types.model import Checkpoint
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class FolderFiles:
     """
 
     def __init__(self, folder: Path, model: str) -> None:
-        if not folder.is_dir():
+        if not is_folder(folder):
             raise CheckpointError(
                 f"the model folder {folder} does not exist.",
                 "A relative folder in a registry starts from the registry's own folder.",

@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 
 from zoo.errors import InputError
+from zoo.typed_paths import typed_path
 
 Modality = Literal["image", "text", "audio"]
 
@@ -131,7 +132,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     def folder(self) -> Path | None:
         """Absolute folder of a ``folder`` entry; None for every other source."""
         ref = self.entry.parsed
-        return (Path(self.base) / Path(ref.name).expanduser()) if ref.source == "folder" else None
+        return (Path(self.base) / typed_path(ref.name)) if ref.source == "folder" else None
 
 
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
