@@ -38,12 +38,12 @@ Fault = tuple[str, int, str]
 class Forked:
     """The command again, in processes that need not import everything: see forking.py."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, python: str = sys.executable) -> None:
         self.folder, self.seconds = folder, 0.0
         clean = {name: each for name, each in os.environ.items() if not name.startswith("ZOO_")}
         own = {"ZOO_HOME": str(folder / "home"), "ZOO_JOBS": "1", "TOKENIZERS_PARALLELISM": "false"}
         self._server = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("forking.py"))],
+            [python, str(Path(__file__).with_name("forking.py"))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
