@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _SHARED = frozenset(("name", "target", "summary", "reference"))
 _UNSAID = frozenset(("kind", "name", "summary", "options", "error", "distribution", "version"))
+_UNSAID |= {"expected_failures"}
 _WIDTH = 96
 
 
@@ -82,6 +83,10 @@ def _rows(described: dict[str, Any]) -> list[tuple[str, Any]]:
         for key, value in described.items()
         if key not in (*_UNSAID, *worded) and value not in ("", (), {})
     ]
+    broken = described["expected_failures"].items()
+    if broken:
+        said = "; ".join(f"{check} ({reason})" for check, reason in broken)
+        rows.append(("does not promise", said))
     rows.append(("from", f"{described['distribution']} {described['version']}"))
     return [*rows, *([("error", described["error"])] if described["error"] else [])]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,16 +13,20 @@ from zoo.errors import ExitCode, InputError, unknown_name
 from zoo.hookspecs import HOOK_API
 from zoo.render.quantities import some
 from zoo_cli import options
+from zoo_cli.commands.plugins_check import check
+from zoo_cli.commands.plugins_new import new
 from zoo_cli.context import noun_group, zoo_command
 from zoo_cli.output import Column
+from zoo_cli.plugin_cards import names_of, plugin_card, sources, trouble_of, words
 from zoo_cli.spec_cards import card, describe, facts_of
 
 if TYPE_CHECKING:
     from zoo.catalogue import Provided
-    from zoo.host import InstalledPlugin
     from zoo_cli.context import Context
 
-plugins = noun_group("plugins", "List, check, install and remove plugins.")
+plugins = noun_group("plugins", "Write, list, check, install and remove plugins.")
+plugins.add_command(new)
+plugins.add_command(check)
 
 
 @zoo_command(
@@ -44,7 +47,11 @@ def list_(context: Context, hook: str | None) -> None:
     if hook:
         _list_hook(context, hook)
         return
+    from zoo_cli.documents.plugins import PluginList, PluginRow
+
+    found = sources()
     provides = {plugin.name: _provides(context, plugin.name) for plugin in context.host.installed}
+    trouble = {plugin.name: trouble_of(plugin, found) for plugin in context.host.installed}
     rows = [
         {
             "plugin": plugin.name,
@@ -53,8 +60,9 @@ def list_(context: Context, hook: str | None) -> None:
                 some(len(names), noun.replace("_", " "))
                 for noun, names in provides[plugin.name].items()
             ),
+            "start": plugin.seconds * 1000,
             "status": plugin.status,
-            "error": plugin.error,
+            "error": trouble[plugin.name],
         }
         for plugin in context.host.installed
     ]
@@ -62,22 +70,27 @@ def list_(context: Context, hook: str | None) -> None:
         Column("plugin"),
         Column("version", priority=2),
         Column("provides", priority=1),
+        Column("start", "START ms", show=lambda milliseconds: f"{milliseconds:.0f}", priority=2),
         Column("status"),
+        *([Column("error", "WHAT IS WRONG", flexible=True)] if any(trouble.values()) else []),
     )
-    document = {
-        "schema_version": 1,
-        "hook_api": HOOK_API,
-        "plugins": [
-            msgspec.to_builtins(plugin) | {"provides": provides[plugin.name]}
-            for plugin in context.host.installed
-        ],
-        "failures": context.host.failures,
-    }
+    plain = [
+        msgspec.structs.asdict(plugin)
+        | {"provides": provides[plugin.name], "error": trouble[plugin.name]}
+        for plugin in context.host.installed
+    ]
+    document = PluginList(
+        hook_api=HOOK_API,
+        plugins=tuple(PluginRow(**each) for each in plain),
+        failures=tuple(context.host.failures),
+        warnings=tuple(context.host.warnings),
+    )
     context.output.rows(columns, rows, document=document)
 
 
 def _list_hook(context: Context, hook: str) -> None:
     from zoo.building.naming import KINDS as METHODS
+    from zoo_cli.documents.plugins import HookList
 
     kind = next((each for each in KINDS if each.hook == hook), None)
     if kind is None:
@@ -96,7 +109,7 @@ def _list_hook(context: Context, hook: str) -> None:
         Column("summary", flexible=True),
         Column("plugin", priority=1),
     )
-    document = {"schema_version": 1, "hook": hook, "specs": rows}
+    document = HookList(hook=hook, specs=tuple(rows))
     context.output.rows(columns, rows, document=document)
 
 
@@ -114,72 +127,36 @@ def _provides(context: Context, plugin: str) -> dict[str, list[str]]:
 @click.argument("name")
 def show(context: Context, name: str) -> int:
     """Show one method or one plugin: what it is, where it comes from, its options."""
+    from zoo_cli.documents.plugins import PluginCard, SpecCards
+
+    named = {each.name: each for each in context.host.installed if name in names_of(each)}
     everything = {kind.noun: context.catalogue.provided(kind.noun) for kind in KINDS}
     found = [
         _described(context, noun, each)
         for noun, provided in everything.items()
         for known, each in provided.items()
-        if name in {known, each.plugin, each.plugin.partition(":")[2]}
+        if name == known or each.plugin in named
     ]
-    if not found:
+    if not found and not named:
         known = {each for provided in everything.values() for each in provided}
         names = known | {plugin.name for plugin in context.host.installed}
         raise unknown_name("method or plugin", name, names, "zoo plugins list")
-    text = "\n\n".join(card(each) for each in found)
-    ids = (each["name"] for each in found)
-    context.output.value({"schema_version": 1, "specs": found}, text, ids)
+    whence = sources()
+    cards = [
+        plugin_card(each, context.host, _provides(context, each.name), whence)
+        for each in named.values()
+    ]
+    text = "\n\n".join([*map(words, cards), *map(card, found)])
+    ids = [each["name"] for each in found] or list(named)
+    owners = tuple(msgspec.convert(each, PluginCard) for each in cards)
+    document = SpecCards(specs=tuple(found), plugins=owners)
+    context.output.value(document, text, ids)
     return ExitCode.PARTIAL if any(each["error"] for each in found) else ExitCode.DONE
 
 
 def _described(context: Context, noun: str, provided: Provided) -> dict[str, Any]:
     owner = next(each for each in context.host.installed if each.name == provided.plugin)
     return describe(noun, provided, owner)
-
-
-@zoo_command(
-    "check", parent=plugins, examples=("zoo plugins check", "zoo plugins check zoo-mine --json")
-)
-@click.argument("names", nargs=-1)
-def check(context: Context, names: tuple[str, ...]) -> int:
-    """Load plugins strictly and check that they keep the contract; all of them by default.
-
-    Each module of hooks must import nothing heavy, and each object behind a spec must be there
-    and have the methods of its kind. Amalgamators and distillers are run on made-up networks.
-    """
-    from zoo_cli.checks import check_plugin
-
-    chosen = _chosen(context, names)
-    findings = [finding for plugin in chosen for finding in check_plugin(plugin, context.host)]
-    rows = [asdict(each) for each in findings]
-    columns = (
-        Column("plugin"),
-        Column("check"),
-        Column("ok", "RESULT", show=lambda ok: "ok" if ok else "FAILED"),
-        Column("detail", wrap=True),
-    )
-    context.output.rows(columns, rows, document={"schema_version": 1, "checks": rows})
-    for hint in dict.fromkeys(each.hint for each in findings if not each.ok):
-        context.output.hint(hint)
-    context.host.failures.clear()  # they stand in the table
-    failed = sum(not each.ok for each in findings)
-    context.output.note(f"{some(len(findings), 'check')}, {failed} failed")
-    return ExitCode.PARTIAL if failed else ExitCode.DONE
-
-
-def _chosen(context: Context, names: tuple[str, ...]) -> list[InstalledPlugin]:
-    installed = context.host.installed
-    chosen = []
-    for name in names:
-        mine = [each for each in installed if name in _names(each)]
-        if not mine:
-            known = {alias for each in installed for alias in _names(each)}
-            raise unknown_name("plugin", name, known, "zoo plugins list")
-        chosen += mine
-    return chosen if names else installed
-
-
-def _names(plugin: InstalledPlugin) -> set[str]:
-    return {plugin.name, plugin.distribution, plugin.name.partition(":")[2]}
 
 
 @zoo_command(
@@ -199,20 +176,25 @@ def _names(plugin: InstalledPlugin) -> set[str]:
 def install(context: Context, requirements: tuple[str, ...], upgrade: bool) -> None:
     """Install plugins next to Zoo, with the pip of the interpreter that runs it."""
     from zoo_cli import installer
+    from zoo_cli.documents.plugins import InstalledPlugins
 
     options_in_disguise = [each for each in requirements if each.startswith("-")]
     if options_in_disguise:
         raise InputError(
             f"{options_in_disguise[0]!r} is no distribution.", "zoo plugins install -h"
         )
-    before = installer.plugin_distributions()
+    before, everything = installer.plugin_distributions(), installer.distributions()
     installer.install(requirements, upgrade=upgrade, offline=context.settings.offline)
     importlib.invalidate_caches()
-    changed = sorted(set(installer.plugin_distributions().items()) - set(before.items()))
+    now = installer.plugin_distributions()
+    changed = sorted(set(now.items()) - set(before.items()))
     if not changed:
+        installer.require_plugin(requirements, everything, now)
         context.output.warn(f"nothing new for Zoo in {', '.join(requirements)}.")
-        context.output.hint("A plugin names its module in the entry-point group zoo.v1.")
-    document = {"schema_version": 1, "installed": dict(changed)}
+        context.output.hint("" if upgrade else "--upgrade takes the newest version.")
+    for sentence in installer.unmet([name for name, _ in changed]):
+        context.output.warn(sentence)
+    document = InstalledPlugins(installed=dict(changed))
     text = "\n".join(f"{name} {version}" for name, version in changed)
     context.output.value(document, text, (name for name, _ in changed))
     context.output.hint(f"zoo plugins check {changed[0][0]}" if changed else "")
@@ -224,12 +206,13 @@ def install(context: Context, requirements: tuple[str, ...], upgrade: bool) -> N
 def uninstall(context: Context, names: tuple[str, ...], yes: bool) -> None:
     """Remove plugins; works when they are broken, because none is loaded."""
     from zoo_cli import installer
+    from zoo_cli.documents.plugins import UninstalledPlugins
 
     distributions = list(dict.fromkeys(installer.removable(name) for name in names))
     agreed = context.output.confirm(f"Uninstall {', '.join(distributions)}?", yes=yes)
     if agreed:
         installer.uninstall(distributions)
     removed = distributions if agreed else []
-    document = {"schema_version": 1, "uninstalled": removed}
+    document = UninstalledPlugins(uninstalled=tuple(removed))
     text = f"Uninstalled {', '.join(removed)}." if removed else "Nothing was uninstalled."
     context.output.value(document, text, removed)
