@@ -28,8 +28,10 @@ _SHOWN_LABELS = 5
 
 def show_plan(output: Output, plan: Plan) -> None:
     """Print a plan as the answer to ``--dry-run``."""
+    from zoo_cli.documents.building import BuildingPlan
+
     text = "\n".join(plan_lines(plan))
-    output.value({"dry_run": True, **msgspec.to_builtins(plan)}, text, ids=[plan.method])
+    output.value(BuildingPlan(**msgspec.structs.asdict(plan)), text, ids=[plan.method])
     _remark(output, plan)
     output.note("Nothing was fetched, trained or written. Remove --dry-run to start.")
 

@@ -131,7 +131,7 @@ def trace_hint(report: Report) -> str:
 
 def painter(output: Output) -> Callable[[str, str], str]:
     """Give what styles a text by its role, where standard output takes colour."""
-    if not output.color(sys.stdout):
+    if not output.color(output.stream):
         return lambda text, _: text
     return lambda text, role: click.style(text, **_STYLES[role])  # type: ignore[arg-type]
 

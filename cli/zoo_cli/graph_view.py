@@ -65,16 +65,20 @@ def show_answer(output: Output, found: Any, limit: int | None) -> None:
     """Print what a query found: a table, yes or no, or triples."""
     from pyoxigraph import QueryBoolean, QuerySolutions
 
+    from zoo_cli.documents.graph import YesOrNo
+
     if isinstance(found, QuerySolutions):
         _solutions(output, found, limit)
     elif isinstance(found, QueryBoolean):
         answer = bool(found)
-        output.value({"schema_version": 1, "boolean": answer}, "yes" if answer else "no")
+        output.value(YesOrNo(boolean=answer), "yes" if answer else "no")
     else:
         _triples(output, found, limit)
 
 
 def _solutions(output: Output, found: Any, limit: int | None) -> None:
+    from zoo_cli.documents.graph import Bindings, Head, Solutions
+
     names = [variable.value for variable in found.variables]
     rows = list(islice(found, None if limit is None else limit + 1))
     more = limit is not None and len(rows) > limit
@@ -83,7 +87,7 @@ def _solutions(output: Output, found: Any, limit: int | None) -> None:
     show = _short if not output.machine else _value
     table = [{name: show(row[name]) for name in names} for row in rows]
     columns = [Column(name, title=f"?{name}") for name in names] or [Column("nothing")]
-    document = {"schema_version": 1, "head": {"vars": names}, "results": {"bindings": bindings}}
+    document = Solutions(head=Head(vars=tuple(names)), results=Bindings(bindings=tuple(bindings)))
     output.rows(columns, table, document=document)
     if more:
         output.note(f"There is more; -n {limit} shows {limit}.")
@@ -95,6 +99,7 @@ def _triples(output: Output, found: Any, limit: int | None) -> None:
     from pyoxigraph import RdfFormat, serialize
 
     from zoo.graph.terms import PREFIXES
+    from zoo_cli.documents.graph import Triples
 
     triples = list(islice(found, limit))
     if output.mode in {"auto", "table"}:
@@ -107,10 +112,11 @@ def _triples(output: Output, found: Any, limit: int | None) -> None:
         | {"object": _value(each.object)}
         for each in triples
     ]
-    document = {
-        "schema_version": 1,
-        "triples": [[str(each.subject), str(each.predicate), str(each.object)] for each in triples],
-    }
+    document = Triples(
+        triples=tuple(
+            (str(each.subject), str(each.predicate), str(each.object)) for each in triples
+        )
+    )
     columns = [Column("subject", key=True), Column("predicate"), Column("object")]
     output.rows(columns, rows, document=document)
 

@@ -29,8 +29,10 @@ _COLUMNS = (
 
 def show_plan(output: Output, plan: GrowthPlan) -> None:
     """Print a plan as the answer to ``--dry-run``."""
+    from zoo_cli.documents.building import GrowingPlan
+
     text = "\n".join(plan_lines(plan))
-    output.value({"dry_run": True, **msgspec.to_builtins(plan)}, text, ids=[plan.model])
+    output.value(GrowingPlan(**msgspec.structs.asdict(plan)), text, ids=[plan.model])
     _remark(output, plan)
     output.note("Nothing was fetched or written. Remove --dry-run to start.")
 

@@ -12,12 +12,15 @@ from zoo_cli.output import Column, Output
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from zoo.plan import Plan
+    from zoo.plan import Plan, PlannedModel
     from zoo.truth import PlannedTruth
+    from zoo_cli.documents.measuring import PlannedRow
 
 
 def show_plan(output: Output, plan: Plan) -> None:
     """Print a plan; one line each for what is left out and what failed."""
+    from zoo_cli.documents.measuring import RankingPlan
+
     columns = [
         Column("model"),
         Column("parameters", right=True, show=parameters_text, priority=2),
@@ -26,25 +29,10 @@ def show_plan(output: Output, plan: Plan) -> None:
         Column("seconds", title="ABOUT", right=True, show=duration_text),
         Column("license", title="LICENCE", priority=3, flexible=True),
     ]
-    rows = [
-        {
-            "model": each.candidate.model,
-            "parameters": each.candidate.entry.parameters,
-            "bytes": each.candidate.entry.bytes,
-            "download": each.download,
-            "seconds": each.seconds,
-            "license": each.candidate.entry.license,
-        }
-        for each in plan.models
-    ]
-    document = {
-        "schema_version": 1,
-        "dry_run": True,
-        **msgspec.to_builtins(plan),
-        "models": rows,
-        "download": plan.download,
-        "seconds": plan.seconds,
-    }
+    found = tuple(map(_row, plan.models))
+    rows = [msgspec.to_builtins(each) for each in found]
+    decided = msgspec.structs.asdict(plan) | {"models": found}
+    document = RankingPlan(**decided, download=plan.download, seconds=plan.seconds)
     probe = plan.probe
     classes = f", {probe.classes} classes" if probe.classes else ""
     output.note(
@@ -71,6 +59,20 @@ def show_plan(output: Output, plan: Plan) -> None:
         f"{models}, {size_text(plan.download)} to download, forward passes about "
         f"{duration_text(plan.seconds)} with {plan.jobs} workers on {plan.device} (from parameter "
         "counts: within a factor of 3). Nothing was run."
+    )
+
+
+def _row(planned: PlannedModel) -> PlannedRow:
+    from zoo_cli.documents.measuring import PlannedRow
+
+    entry = planned.candidate.entry
+    return PlannedRow(
+        model=planned.candidate.model,
+        parameters=entry.parameters,
+        bytes=entry.bytes,
+        download=planned.download,
+        seconds=planned.seconds,
+        license=entry.license,
     )
 
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import json
 import os
+import re
 import sys
 import textwrap
 import types
 from dataclasses import dataclass
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from zoo_cli import main
+from zoo_cli.documents import DOCUMENTS
 from zoo_cli.lazy import Entry
 
+_SCHEMAS = Path(__file__).parents[2] / "docs" / "reference" / "schemas"
 _SPEC = importlib.util.spec_from_file_location(
     "render_fixtures", Path(__file__).parents[1] / "zoo" / "render" / "conftest.py"
 )
@@ -55,9 +60,36 @@ def zoo(capsys):
         capsys.readouterr()
         code = main.run([str(each) for each in arguments])
         captured = capsys.readouterr()
+        check_document([str(each) for each in arguments], captured.out)
         return Result(int(code), captured.out, captured.err)
 
     return run
+
+
+def check_document(arguments, text):
+    """Hold every document of ``--json`` against the published schema of its command."""
+    asked = "--json" in arguments or re.search(r"--format[= ]json\b", " ".join(arguments))
+    words = [each for each in arguments if not each.startswith("-")]
+    names = [name for name in (" ".join(words[:2]), *words[:1]) if name in DOCUMENTS]
+    if not (asked and names and text.strip()):
+        return
+    document = json.loads(text)
+    name = "error" if "error" in document else names[0]
+    found = next(validator_of(name).iter_errors(document), None)
+    if found is not None:
+        found = jsonschema.exceptions.best_match([found])
+        pytest.fail(f"the schema of {name} says otherwise: {found.json_path}: {found.message}")
+
+
+@functools.cache
+def validator_of(name):
+    """Read a published schema; what it does not name is an error here, and allowed to readers."""
+    path = _SCHEMAS / f"{name.replace(' ', '-')}.schema.json"
+    schema = json.loads(path.read_text(encoding="utf-8"))
+    for definition in schema["$defs"].values():
+        if "properties" in definition:
+            definition.setdefault("additionalProperties", False)
+    return jsonschema.Draft202012Validator(schema)
 
 
 @pytest.fixture

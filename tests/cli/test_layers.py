@@ -161,6 +161,7 @@ def test_what_cannot_be_done_is_one_sentence(layers, arguments, code, sentence):
     assert not result.out
 
 
+@pytest.mark.exhaustive
 def test_an_unknown_attribution_leaves_the_edges_and_says_so(layers):
     result = layers("./bert", "texts.csv", "--attribution", "lpr", "--json")
     assert result.code == 3

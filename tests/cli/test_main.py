@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -91,7 +92,7 @@ def test_every_option_with_a_value_shows_its_default_and_its_variable(name):
 
 
 def test_version_is_that_of_the_distribution(zoo):
-    assert zoo("--version").out == "zoo 0.1.0\n"
+    assert zoo("--version").out == "zoo 0.2.0\n"
 
 
 def test_a_misspelt_command_gets_a_suggestion_and_exit_code_2(zoo):
@@ -116,7 +117,7 @@ def test_a_group_alone_prints_its_help_on_stderr_and_ends_with_2(zoo):
 
 
 def test_ls_is_list(zoo):
-    assert zoo("plugins", "ls").out == zoo("plugins", "list").out
+    assert zoo("plugins", "ls", "-q").out == zoo("plugins", "list", "-q").out
 
 
 @pytest.mark.parametrize(
@@ -218,6 +219,25 @@ def test_a_reader_that_leaves_early_is_no_error():
     done = subprocess.run(["bash", "-c", pipe], capture_output=True, text=True, check=False)
     assert done.returncode == 0
     assert done.stderr == ""
+
+
+def test_a_reader_that_leaves_before_an_error_still_gets_its_sentence_and_code():
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "zoo_cli", "config", "show", "--bogus", "--json"]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert done.returncode == 2
+    assert done.stderr.startswith("Error: No such option '--bogus'")
+    assert len(done.stderr.splitlines()) == 2
+
+
+@pytest.mark.parametrize("closed", [1, 2])
+def test_a_closed_standard_stream_is_no_error(closed):
+    line = f"{sys.executable} -m zoo_cli config show --json {closed}>&-"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert bool(done.stdout) == (closed == 2)
 
 
 def test_groups_keep_the_order_of_their_source():

@@ -51,6 +51,7 @@ def test_all_names_every_estimator_that_compares(compare):
     assert {"depara", "rsa", "dds"} <= result.document["similarity"].keys()
 
 
+@pytest.mark.exhaustive
 def test_models_of_different_families_have_a_map_for_each_estimator(compare, place):
     page = place / "map.html"
     arguments = (*MODELS, "--data", "photos", "-e", "depara", "-e", "rsa", "--html", page)

@@ -58,6 +58,7 @@ def amalgamate(
 def _write_map(context: Context, assembled: Assembled, path: Path) -> int:
     """Write the map of the labels as they are: apart, or joined where that was asked for."""
     from zoo.building.label_maps import write_map
+    from zoo_cli.documents.building import LabelMapFile
 
     if path.exists():
         raise InputError(
@@ -71,6 +72,6 @@ def _write_map(context: Context, assembled: Assembled, path: Path) -> int:
     if prepared.space is None:
         raise click.UsageError("These teachers have no labels, so there is nothing to map.")
     write_map(prepared.space, path)
-    context.output.value({"label_map": str(path)}, str(path), ids=[str(path)])
+    context.output.value(LabelMapFile(label_map=str(path)), str(path), ids=[str(path)])
     context.output.hint(f"Edit it, then add --labels {path}")
     return ExitCode.DONE

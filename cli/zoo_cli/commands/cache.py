@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from zoo.errors import ExitCode
 from zoo.render.quantities import duration_text, size_text, some
 from zoo_cli import options
@@ -27,22 +29,23 @@ def show(context: Context) -> None:
 
     Weights are not here: they stay in the Hub's own cache, shared with every other program.
     """
+    from zoo_cli.documents.house import CacheDocument, KeptKind
+
     folder = context.settings.folder
     found = kept(folder)
     now = time.time()
-    rows = []
+    kinds = []
     for kind, (what, prunable) in KINDS.items():
         mine = [each for each in found if each.kind == kind]
-        rows.append(
-            {
-                "kind": kind,
-                "files": sum(each.files for each in mine),
-                "bytes": sum(each.bytes for each in mine),
-                "oldest": max((now - each.used for each in mine), default=None),
-                "prunable": prunable,
-                "what": what,
-            }
+        one = KeptKind(
+            kind=kind,
+            files=sum(each.files for each in mine),
+            bytes=sum(each.bytes for each in mine),
+            oldest=max((now - each.used for each in mine), default=None),
+            prunable=prunable,
+            what=what,
         )
+        kinds.append(one)
     columns = (
         Column("kind"),
         Column("files", right=True),
@@ -51,7 +54,8 @@ def show(context: Context) -> None:
         Column("what", flexible=True, priority=1),
     )
     total = sum(each.bytes for each in found)
-    document = {"schema_version": 1, "folder": str(folder), "bytes": total, "kinds": rows}
+    document = CacheDocument(folder=str(folder), bytes=total, kinds=tuple(kinds))
+    rows = [msgspec.to_builtins(each) for each in kinds]
     context.output.rows(columns, rows, document=document)
     context.output.note(f"{size_text(total)} in {folder}")
 
@@ -110,18 +114,21 @@ def prune(
 
 
 def _report(context: Context, chosen: list[Kept], freed: int, *, dry_run: bool) -> None:
+    from zoo_cli.documents.house import PrunedCache, PrunedItem
+
     now = time.time()
-    rows = [
-        {"path": str(e.path), "kind": e.kind, "bytes": e.bytes, "unused": now - e.used}
+    items = [
+        PrunedItem(path=str(e.path), kind=e.kind, bytes=e.bytes, unused=now - e.used)
         for e in chosen
     ]
+    rows = [msgspec.to_builtins(each) for each in items]
     columns = (
         Column("path"),
         Column("kind", priority=2),
         Column("bytes", "SIZE", right=True, show=size_text),
         Column("unused", right=True, show=_age, priority=1),
     )
-    document = {"schema_version": 1, "dry_run": dry_run, "bytes": freed, "removed": rows}
+    document = PrunedCache(dry_run=dry_run, bytes=freed, removed=tuple(items))
     if rows or context.output.machine:
         context.output.rows(columns, rows, document=document)
 

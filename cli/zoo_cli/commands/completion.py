@@ -25,9 +25,10 @@ def completion(context: Context, shell: str) -> None:
     """Print the completion script of a shell."""
     from click.shell_completion import get_completion_class
 
+    from zoo_cli.documents.house import CompletionScript
     from zoo_cli.main import zoo
 
     generator = get_completion_class(shell)
     assert generator
     script = generator(zoo, {}, "zoo", "_ZOO_COMPLETE").source()
-    context.output.value({"schema_version": 1, "shell": shell, "script": script}, script)
+    context.output.value(CompletionScript(shell=shell, script=script), script)

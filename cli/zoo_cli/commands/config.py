@@ -24,32 +24,36 @@ def show(context: Context) -> None:
     A flag wins over the environment, the environment over zoo.toml (or [tool.zoo] of
     pyproject.toml), and that over the default.
     """
-    settings: dict[str, Any] = msgspec.to_builtins(context.settings)
-    settings["home"] = str(context.settings.folder)
+    from zoo_cli.documents.house import settings_document
+
+    document = settings_document(context.settings, context.resolved.origins)
+    settings: dict[str, Any] = msgspec.to_builtins(document.settings)
     rows = [
         {"setting": name, "value": value, "origin": context.resolved.origins[name]}
         for name, value in settings.items()
     ]
     columns = (Column("setting"), Column("value", show=_shown), Column("origin", flexible=True))
-    document = {"schema_version": 1, "settings": settings, "origins": context.resolved.origins}
     context.output.rows(columns, rows, document=document)
 
 
 @zoo_command("path", parent=config, examples=("zoo config path",))
 def path(context: Context) -> None:
     """Show the files that settings are read from, and the folder that Zoo keeps."""
+    from zoo_cli.documents.house import SettingsPath, SettingsPaths
+
     here = Path.cwd()
     paths = {
         "home": context.settings.folder,
         "settings": here / FILE_NAME,
         "project": here / "pyproject.toml",
     }
-    rows = [
-        {"what": what, "path": str(where), "exists": where.exists()}
+    found = tuple(
+        SettingsPath(what=what, path=str(where), exists=where.exists())
         for what, where in paths.items()
-    ]
+    )
+    rows = [msgspec.to_builtins(each) for each in found]
     columns = (Column("path"), Column("what"), Column("exists", show=_shown))
-    context.output.rows(columns, rows, document={"schema_version": 1, "paths": rows})
+    context.output.rows(columns, rows, document=SettingsPaths(paths=found))
 
 
 def _shown(value: object) -> str:

@@ -21,12 +21,13 @@ def doctor(context: Context) -> int:
     packaged model, because metadata lies. Exit code 1 when a run would fail.
     """
     from zoo_cli.diagnosis import examine
+    from zoo_cli.documents.house import Examination
 
-    findings = list(examine(context))
+    findings = tuple(examine(context))
     rows = [asdict(each) for each in findings]
     columns = (Column("check"), Column("status"), Column("detail", wrap=True))
     healthy = all(each.status != "fail" for each in findings)
-    document = {"schema_version": 1, "healthy": healthy, "checks": rows}
+    document = Examination(healthy=healthy, checks=findings)
     context.output.rows(columns, rows, document=document)
     for each in findings:
         context.output.hint(f"{each.check}: {each.hint}" if each.hint else "")

@@ -102,6 +102,7 @@ def export(context: Context, *, model: str, folder: str, numbers: Any, **request
     predict DIR DATA`, and `-m ./DIR` elsewhere.
     """
     from zoo.exporting import export as write
+    from zoo_cli.documents.measuring import ExportDocument
 
     with listening(context) as listener:
         report = write(
@@ -114,7 +115,7 @@ def export(context: Context, *, model: str, folder: str, numbers: Any, **request
             **request,
         )
     rows = [msgspec.to_builtins(each) for each in report.taps]
-    document = {"schema_version": 1, **msgspec.to_builtins(report)}
+    document = ExportDocument(**msgspec.structs.asdict(report))
     context.output.rows(_COLUMNS, rows, document=document)
     _conclude(context, report)
     return ExitCode.DONE

@@ -46,6 +46,7 @@ def export(context: Context, *, name: str, output_path: Path | None, kind: str) 
     """Write one graph, or all of them, as an RDF file."""
     from zoo.graph.exporting import export_graph
     from zoo.graph.reading import FORMATS
+    from zoo_cli.documents.graph import GraphFile
 
     if output_path is None:
         raise InputError("no file to write to.", "zoo graph export -o graph.ttl")
@@ -53,7 +54,7 @@ def export(context: Context, *, name: str, output_path: Path | None, kind: str) 
         raise InputError(f"--as {kind}: no such format to write.", f"One of {', '.join(FORMATS)}.")
     with opened_graph(context) as opened:
         count = export_graph(opened, output_path, name=name, kind=kind)
-    document = {"schema_version": 1, "path": str(output_path), "triples": count}
+    document = GraphFile(path=str(output_path), triples=count)
     context.output.value(
         document, f"{output_path}: {count_text(count)} triples.", [str(output_path)]
     )
@@ -64,6 +65,8 @@ def export(context: Context, *, name: str, output_path: Path | None, kind: str) 
 @options.limit
 def list_(context: Context, *, limit: int | None) -> int:
     """List the named graphs: how large, which licence, where from."""
+    from zoo_cli.documents.graph import GraphList
+
     try:
         with opened_graph(context) as opened:
             infos = [opened.infos[name] for name in sorted(opened.infos)][:limit]
@@ -71,7 +74,7 @@ def list_(context: Context, *, limit: int | None) -> int:
         infos, hint = [], error.hint
     else:
         hint = "" if infos else "zoo plugins list --hook zoo_graph_sources"
-    document = {"schema_version": 1, "graphs": infos}
+    document = GraphList(graphs=tuple(infos))
     context.output.rows(_LINES, [msgspec.to_builtins(info) for info in infos], document=document)
     context.output.hint(hint)
     return ExitCode.DONE
@@ -107,6 +110,7 @@ def show(
     """
     from zoo.graph.neighbourhood import find_nodes, neighbourhood
     from zoo.graph.page import write_page
+    from zoo_cli.documents.graph import Senses
     from zoo_cli.graph_view import senses, tree
 
     with opened_graph(context) as opened:
@@ -117,7 +121,7 @@ def show(
                 "zoo graph list says what is there.",
             )
         if len(nodes) > 1:
-            document = {"schema_version": 1, "term": term, "nodes": nodes}
+            document = Senses(term=term, nodes=tuple(nodes))
             context.output.value(document, senses(nodes), [node.iri for node in nodes])
             context.output.warn(f"{some(len(nodes), 'node')} have the name {term!r}.")
             context.output.hint(f"zoo graph show {nodes[0].iri}")
@@ -170,13 +174,14 @@ def query(context: Context, *, sparql: str, path: Path | None, limit: int | None
 def remove(context: Context, *, names: tuple[str, ...], yes: bool) -> int:
     """Take graphs out of the store."""
     from zoo.graph.loading import check_removable, remove_graphs
+    from zoo_cli.documents.graph import RemovedGraphs
 
     with opened_graph(context) as opened:
         check_removable(opened, names)
         if not context.output.confirm(f"Remove {', '.join(names)}?", yes=yes):
             return ExitCode.FAILED
         remove_graphs(opened, names)
-    document = {"schema_version": 1, "removed": list(names)}
+    document = RemovedGraphs(removed=names)
     context.output.value(document, f"Removed {', '.join(names)}.", names)
     return ExitCode.DONE
 

@@ -145,10 +145,11 @@ def complete(
 def predictions(context: Context, *, subject: str, limit: int | None) -> int:
     """List what was predicted of SUBJECT, a name or an IRI, or of everything."""
     from zoo.completing.predictions import stored_predictions
+    from zoo_cli.documents.graph import PredictionList
 
     with opened_graph(context) as opened:
         found = stored_predictions(opened, subject or None)[:limit]
-    _show(context, found, {"schema_version": 1, "predictions": found})
+    _show(context, found, PredictionList(predictions=tuple(found)))
     if not found:
         context.output.hint("zoo graph complete --around TERM --missing LABEL")
     return ExitCode.DONE
@@ -173,12 +174,13 @@ def accept(context: Context, *, prediction: str, by: str) -> int:
 
     from zoo.completing.predictions import accept as make_fact
     from zoo.completing.wording import sentence
+    from zoo_cli.documents.graph import AcceptedPrediction
 
     today = datetime.now(UTC).date()
     who = by.strip() or _user()
     with opened_graph(context) as opened:
         found = make_fact(opened, prediction, by=who, on=today)
-    document = {"schema_version": 1, "accepted": found, "by": who, "on": today.isoformat()}
+    document = AcceptedPrediction(accepted=found, by=who, on=today.isoformat())
     context.output.value(document, f"{sentence(found)} by {who} on {today}.", [found.id])
     return ExitCode.DONE
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -187,13 +187,15 @@ def _tell_plugins(context: Context, opened: Graph) -> None:
 
 
 def _loaded(context: Context, infos: Sequence[GraphInfo]) -> int:
+    from zoo_cli.documents.graph import GraphList
+
     lines = []
     for info in infos:
         licence = f", {info.license}" if info.license else ""
         lines.append(f"{info.name}: {count_text(info.triples)} triples{licence}.")
         if not info.triples:
             context.output.warn(f"{info.name} has no triples.")
-    document: dict[str, Any] = {"schema_version": 1, "graphs": list(infos)}
+    document = GraphList(graphs=tuple(infos))
     context.output.value(document, "\n".join(lines), [info.name for info in infos])
     for credit in dict.fromkeys(info.credit for info in infos if info.credit):
         context.output.note(credit)

@@ -18,6 +18,7 @@ from zoo_cli.output import Column
 if TYPE_CHECKING:
     from zoo.types import Probe, ProbeOptions
     from zoo_cli.context import Context
+    from zoo_cli.documents.measuring import ShownProbe, ShownTargets
 
 probes = noun_group("probes", "Show what Zoo understands of your data.")
 
@@ -89,15 +90,11 @@ def sample(context: Context, *, data: str, probe: ProbeOptions, target: Path, ye
     The file gives the same fingerprint, and so the same features and scores, wherever it lies.
     """
     from zoo.probes import load, save
+    from zoo_cli.documents.measuring import SavedProbe
 
     loaded = load(data, probe, context.catalogue)
     path = save(loaded, target, replace=yes)
-    document = {
-        "schema_version": 1,
-        "path": str(path),
-        "samples": loaded.samples,
-        "fingerprint": loaded.fingerprint,
-    }
+    document = SavedProbe(path=str(path), samples=loaded.samples, fingerprint=loaded.fingerprint)
     context.output.value(document, str(path), ids=[str(path)])
     context.output.success(f"Wrote {count_text(loaded.samples)} samples.")
     every = " --probe-size 0" if loaded.samples > 1000 else ""
@@ -198,14 +195,13 @@ def _cut(text: str, width: int) -> str:
 
 def _document(
     probe: Probe, rows: list[dict[str, Any]], examples: list[dict[str, str]]
-) -> dict[str, Any]:
+) -> ShownProbe | ShownTargets:
     import msgspec
 
     from zoo.probes import summary
+    from zoo_cli.documents.measuring import ProbeColumns, ShownProbe, ShownTargets
 
-    return {
-        "schema_version": 1,
-        "probe": {**msgspec.to_builtins(summary(probe)), "columns": probe.columns},
-        "targets" if probe.task == "regression" else "labels": rows,
-        "examples": examples,
-    }
+    understood = ProbeColumns(**msgspec.structs.asdict(summary(probe)), columns=dict(probe.columns))
+    if probe.task == "regression":
+        return ShownTargets(probe=understood, targets=tuple(rows), examples=tuple(examples))
+    return ShownProbe(probe=understood, labels=tuple(rows), examples=tuple(examples))

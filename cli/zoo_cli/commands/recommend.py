@@ -233,7 +233,7 @@ def answer(
         from zoo.render import write_html
 
         write_html(ranking, html_path, report)
-    show_ranking(context.output, ranking, limit, {"explanation": report} if explain else None)
+    show_ranking(context.output, ranking, limit, explained=explain, explanation=report)
     if truth_path is not None:
         show_quality(context.output, ranking, truth_path, where)
     if report is not None:

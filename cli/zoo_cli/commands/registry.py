@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from zoo.types import ModelEntry
     from zoo_cli.context import Context
+    from zoo_cli.documents.models import Written
 
 registry = noun_group("registry", "Add, remove, lock, verify and diff entries.")
 
@@ -74,6 +75,7 @@ def add(context: Context, *, models: tuple[str, ...], tags: dict[str, str]) -> i
     from zoo.lock import put, resolve
     from zoo.registry import Registry, candidate_for, load_registry, save_registry
     from zoo.sources import open_sources
+    from zoo_cli.documents.models import AddedModels
 
     path = _target(context)
     known = load_registry(path) if path.exists() else Registry(path=path)
@@ -94,7 +96,8 @@ def add(context: Context, *, models: tuple[str, ...], tags: dict[str, str]) -> i
         raise next(iter(errors.values()))
     save_registry(known)
     failures = [Failure.of(error, stage="add", model=text) for text, error in errors.items()]
-    return _report(context, path, {"added": added}, failures)
+    document = AddedModels(registry=str(path), added=tuple(added), failures=tuple(failures))
+    return _report(context, document, "added", added)
 
 
 @zoo_command("remove", parent=registry, examples=("zoo registry remove hub:org/name",))
@@ -103,6 +106,7 @@ def add(context: Context, *, models: tuple[str, ...], tags: dict[str, str]) -> i
 def remove(context: Context, *, models: tuple[str, ...]) -> int:
     """Take entries out of the registry; the checkpoints themselves stay where they are."""
     from zoo.registry import find_entry, load_registry, save_registry, unknown_model
+    from zoo_cli.documents.models import RemovedModels
 
     known = load_registry(_existing(context))
     removed = []
@@ -113,7 +117,8 @@ def remove(context: Context, *, models: tuple[str, ...]) -> int:
         known = known.replace(each for each in known.entries if each != entry)
         removed.append(entry.ref)
     save_registry(known)
-    return _report(context, known.path, {"removed": removed}, ())
+    document = RemovedModels(registry=str(known.path), removed=tuple(removed))
+    return _report(context, document, "removed", removed)
 
 
 @zoo_command(
@@ -130,6 +135,7 @@ def lock_(context: Context) -> int:
     from zoo.lock import lock
     from zoo.registry import load_registry, save_registry
     from zoo.sources import open_sources
+    from zoo_cli.documents.models import LockedModels
 
     known = load_registry(_existing(context))
     with listening(context, models=len(known.entries)) as listener:
@@ -137,7 +143,10 @@ def lock_(context: Context) -> int:
         locked = lock(known, sources, listener)
     if locked.changed:
         save_registry(locked.registry)
-    return _report(context, known.path, {"locked": list(locked.changed)}, locked.failures)
+    document = LockedModels(
+        registry=str(known.path), locked=locked.changed, failures=locked.failures
+    )
+    return _report(context, document, "locked", locked.changed)
 
 
 @zoo_command(
@@ -152,6 +161,7 @@ def verify_(context: Context) -> int:
     from zoo.lock import verify
     from zoo.registry import load_registry
     from zoo.sources import open_sources
+    from zoo_cli.documents.models import VerifiedRegistry
 
     known = load_registry(_existing(context))
     sources = open_sources(context.catalogue, context.settings)
@@ -159,13 +169,9 @@ def verify_(context: Context) -> int:
     wrong = [check for check in checks if check.state in {"changed", "missing"}]
     counts = {state: sum(check.state == state for check in checks) for state in _STATES}
     without = [entry.ref for entry in known.entries if not entry.files]
-    document = {
-        "schema_version": 1,
-        "registry": str(known.path),
-        "files": counts,
-        "unlocked": without,
-        "wrong": wrong,
-    }
+    document = VerifiedRegistry(
+        registry=str(known.path), files=counts, unlocked=tuple(without), wrong=tuple(wrong)
+    )
     columns = (
         Column("model", key=True),
         Column("file"),
@@ -193,6 +199,7 @@ def diff_(context: Context, *, old: Path, new: Path) -> int:
     """Show which models two registries do not share, and which facts of the others differ."""
     from zoo.lock import diff
     from zoo.registry import load_registry
+    from zoo_cli.documents.models import RegistryDifference
 
     found = diff(load_registry(old), load_registry(new))
     rows = [{"change": "removed", "model": ref} for ref in found.removed]
@@ -205,7 +212,7 @@ def diff_(context: Context, *, old: Path, new: Path) -> int:
         Column("old", flexible=True, priority=1),
         Column("new", flexible=True, priority=1),
     )
-    document = {"schema_version": 1} | msgspec.to_builtins(found)
+    document = RegistryDifference(**msgspec.structs.asdict(found))
     if rows or context.output.machine:
         context.output.rows(columns, rows, document=document)
     if found.empty:
@@ -252,18 +259,12 @@ def _relative(entry: ModelEntry, path: Path) -> str:
     return relative if relative.startswith("..") else f"./{relative}"
 
 
-def _report(
-    context: Context, path: Path, done: dict[str, list[str]], failures: Sequence[Failure]
-) -> int:
+def _report(context: Context, document: Written, verb: str, models: Sequence[str]) -> int:
     """Print what was done and what was not; give the exit code."""
-    ((verb, models),) = done.items()
-    context.output.value(
-        {"schema_version": 1, "registry": str(path), **done, "failures": failures},
-        "\n".join(f"{verb} {model}" for model in models) or f"nothing {verb}",
-        ids=models,
-    )
-    for failure in failures:
+    text = "\n".join(f"{verb} {model}" for model in models) or f"nothing {verb}"
+    context.output.value(document, text, ids=models)
+    for failure in document.failures:
         context.output.warn(f"{failure.model}: {failure.error}")
         context.output.hint(failure.hint)
-    context.output.success(f"{some(len(models), 'model')} {verb} in {path}.")
-    return ExitCode.PARTIAL if failures else ExitCode.DONE
+    context.output.success(f"{some(len(models), 'model')} {verb} in {document.registry}.")
+    return ExitCode.PARTIAL if document.failures else ExitCode.DONE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -35,9 +35,10 @@ _LINES = [
 def list_(context: Context, *, limit: int | None) -> int:
     """List runs, newest first."""
     from zoo.runs import list_runs
+    from zoo_cli.documents.runs import RunList
 
     infos = [run.info for run in list_runs(context.settings.folder)][:limit]
-    document = {"schema_version": 1, "runs": infos}
+    document = RunList(runs=tuple(infos))
     context.output.rows(_LINES, [msgspec.to_builtins(info) for info in infos], document=document)
     if not infos:
         context.output.hint("zoo recommend --demo makes the first one.")
@@ -82,13 +83,16 @@ def rerun(context: Context, *, run: str, limit: int | None, html_path: Path | No
 @options.yes
 def remove(context: Context, *, names: tuple[str, ...], yes: bool) -> int:
     """Remove runs; features and scores stay in the store, see `zoo cache prune`."""
+    from zoo_cli.documents.runs import RemovedRuns
+
     found = [_find(context, name) for name in names]
     listed = ", ".join(run.name for run in found)
     if not context.output.confirm(f"Remove {listed}?", yes=yes):
         return ExitCode.FAILED
     for run in found:
         run.remove()
-    context.output.value({"removed": [run.name for run in found]}, f"Removed {listed}.")
+    document = RemovedRuns(removed=tuple(run.name for run in found))
+    context.output.value(document, f"Removed {listed}.")
     return ExitCode.DONE
 
 
@@ -117,21 +121,22 @@ def compare(context: Context, *, run: str, other: str, where: dict[str, str]) ->
 
 
 def _side_by_side(context: Context, left: Ranking, right: Ranking) -> int:
+    from zoo_cli.documents.runs import ComparedModel, ComparedRuns
+
     theirs = {row.model: row for row in right.ranking}
-    rows: list[dict[str, Any]] = []
+    models = []
     for row in left.ranking:
         other = theirs.pop(row.model, None)
-        rows.append(
-            {
-                "model": row.model,
-                "rank": row.rank,
-                "other": other.rank if other else None,
-                "score": row.score,
-                "other_score": other.score if other else None,
-            }
+        compared = ComparedModel(
+            model=row.model,
+            rank=row.rank,
+            other=other.rank if other else None,
+            score=row.score,
+            other_score=other.score if other else None,
         )
-    rows += [
-        {"model": row.model, "rank": None, "other": row.rank, "other_score": row.score}
+        models.append(compared)
+    models += [
+        ComparedModel(model=row.model, other=row.rank, other_score=row.score)
         for row in theirs.values()
     ]
     if left.probe.fingerprint != right.probe.fingerprint:
@@ -144,7 +149,8 @@ def _side_by_side(context: Context, left: Ranking, right: Ranking) -> int:
         Column("score", right=True, show=decimals, priority=1),
         Column("other_score", right=True, show=decimals, priority=1),
     ]
-    document = {"schema_version": 1, "runs": [left.run, right.run], "models": rows}
+    document = ComparedRuns(runs=(left.run, right.run), models=tuple(models))
+    rows = [msgspec.to_builtins(each) for each in models]
     context.output.rows(columns, rows, document=document)
     return ExitCode.DONE
 

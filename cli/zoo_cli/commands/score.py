@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, get_args
 
 import click
+import msgspec
 
 from zoo.errors import ExitCode
 from zoo.types.probe import Task
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from zoo.scoring import Scored
     from zoo.types import ScoreRecord
     from zoo_cli.context import Context
+    from zoo_cli.documents.measuring import ScoreCell
 
 
 @zoo_command(
@@ -95,21 +97,22 @@ def score(
 
 
 def _show(context: Context, scored: Scored, file: str) -> None:
+    from zoo_cli.documents.measuring import ScoredFeatures
+
     features = scored.features
-    cells = {record.estimator: cell(record) for record in scored.records}
-    document = {
-        "schema_version": 1,
-        "source": file,
-        "task": features.task,
-        "samples": len(features.values),
-        "width": features.values.shape[1],
-        "scores": cells,
-        "failures": scored.failures,
-        "notes": scored.notes,
-        "permutations": context.settings.permutations,
-        "folds": context.settings.folds,
-        "seed": context.settings.seed,
-    }
+    cells = {record.estimator: _cell(record) for record in scored.records}
+    document = ScoredFeatures(
+        source=file,
+        task=features.task,
+        samples=len(features.values),
+        width=features.values.shape[1],
+        scores=cells,
+        failures=tuple(scored.failures),
+        notes=tuple(scored.notes),
+        permutations=context.settings.permutations,
+        folds=context.settings.folds,
+        seed=context.settings.seed,
+    )
     columns = [
         Column("estimator", key=True),
         Column("value", right=True, show=_number),
@@ -118,32 +121,33 @@ def _show(context: Context, scored: Scored, file: str) -> None:
         Column("seconds", right=True, show="{:.2f}".format),
         Column("note"),
     ]
-    rows = [{"estimator": name, **each} for name, each in cells.items()]
+    rows = [{"estimator": name, **msgspec.to_builtins(each)} for name, each in cells.items()]
     title = f"{file}: {len(features.values)} samples, width {features.values.shape[1]}"
     context.output.rows(columns, rows, document=document, title=f"{title}, {features.task}")
     for note in scored.notes:
         context.output.note(note)
     for failure in scored.failures:
-        context.output.warn(str(failure))
+        context.output.failure(failure)
 
 
-def cell(record: ScoreRecord) -> dict[str, Any]:
+def _cell(record: ScoreRecord) -> ScoreCell:
     """Give one estimator's entry of the JSON document."""
     from zoo.ranking import interval
+    from zoo_cli.documents.measuring import ScoreCell
 
     value = record.value
-    return {
-        "value": value,
-        "z": record.z,
-        "null_mean": record.null_mean,
-        "null_sd": record.null_sd,
-        "interval": None if value is None else interval(value, record.folds, bounds=record.bounds),
-        "saturated": record.saturated,
-        "note": record.not_applicable or record.note,
-        "applicable": not record.not_applicable,
-        "details": record.details,
-        "seconds": record.seconds,
-    }
+    return ScoreCell(
+        value=value,
+        z=record.z,
+        null_mean=record.null_mean,
+        null_sd=record.null_sd,
+        interval=None if value is None else interval(value, record.folds, bounds=record.bounds),
+        saturated=record.saturated,
+        note=record.not_applicable or record.note,
+        applicable=not record.not_applicable,
+        details=record.details,
+        seconds=record.seconds,
+    )
 
 
 def _exit_code(scored: Scored, *, named: set[str]) -> int:
