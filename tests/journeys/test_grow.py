@@ -151,6 +151,7 @@ def distill(bench):
     return run
 
 
+@pytest.mark.exhaustive
 def test_a_student_that_grows_is_distilled_killed_and_resumed(bench, distill):
     done = distill("taught")
     assert done.code == 0, done.stderr
@@ -164,6 +165,7 @@ def test_a_student_that_grows_is_distilled_killed_and_resumed(bench, distill):
     assert bench.losses("taught-killed") == bench.losses("taught")
 
 
+@pytest.mark.exhaustive
 def test_a_student_that_must_hold_more_than_its_ancestor_is_amalgamated(bench):
     done = bench(
         *("amalgamate", "--teacher", f"digits=grow:{DIGITS}:width=1.5x"),
@@ -179,6 +181,7 @@ def test_a_student_that_must_hold_more_than_its_ancestor_is_amalgamated(bench):
     )
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 @pytest.mark.skipif(find_spec("onnxscript") is None, reason="the extra [onnx] is not installed")
 def test_the_graph_of_a_grown_model_equals_it(bench, grown):

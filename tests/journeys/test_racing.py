@@ -87,6 +87,7 @@ def test_a_tiny_budget_lists_everybody_it_did_not_reach(zoo):
     assert all("--budget" in each["reason"] for each in done.json["excluded"])
 
 
+@pytest.mark.exhaustive
 def test_interrupted_it_goes_on_where_it_stopped(zoo, raced):
     process = subprocess.Popen(
         zoo.command(*DEMO, *NAMED, "--budget", "1h"),

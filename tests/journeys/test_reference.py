@@ -35,6 +35,7 @@ def test_every_model_is_compared_with_the_reference(compared, arguments, checkpo
     assert all("reference" in row["estimators"]["rsa"]["note"] for row in alone.json["ranking"])
 
 
+@pytest.mark.exhaustive
 def test_a_reference_that_breaks_late_is_a_failure_and_the_others_go_on(
     compared, arguments, checkpoints, tmp_path
 ):

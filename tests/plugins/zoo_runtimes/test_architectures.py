@@ -80,6 +80,7 @@ def test_both_runtimes_give_the_same_features_and_ranking(
     assert len(row.taps) >= 4
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("name", "modality"), REAL_MATRIX or [(None, None)])
 def test_both_runtimes_agree_on_real_checkpoints(name, modality, script, graphs):
     if name is None:

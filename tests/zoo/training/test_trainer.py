@@ -169,6 +169,7 @@ def test_the_second_ctrl_c_breaks_off_at_once(images, tmp_path):
     assert len(read_journal(tmp_path / "training.jsonl")) == 2
 
 
+@pytest.mark.exhaustive
 def test_a_training_that_is_killed_again_and_again_ends_as_if_nothing_had_been(images, tmp_path):
     folder = tmp_path / "killed"
     environment = {**os.environ, "PYTHONPATH": str(HERE), "OMP_NUM_THREADS": "1"}

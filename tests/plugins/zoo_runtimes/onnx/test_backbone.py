@@ -227,7 +227,11 @@ def test_a_gpu_gives_what_the_cpu_gives(name, modality, exported, inputs):
 
 
 @pytest.mark.parametrize(
-    ("name", "modality"), [("mobilenet_v1_0.25_128", "image"), ("all-MiniLM-L6-v2", "text")]
+    ("name", "modality"),
+    [
+        ("mobilenet_v1_0.25_128", "image"),
+        pytest.param("all-MiniLM-L6-v2", "text", marks=pytest.mark.exhaustive),
+    ],
 )
 def test_real_checkpoints_give_torchs_features(name, modality, graphs, photographs):
     folder = DATA / "zoo" / name

@@ -65,7 +65,7 @@ def slow(*case):
         ("resnet", "gradient_x_input"),
         ("mobilenet_v1", "gradient_x_input"),
         ("resnet", "lrp"),
-        ("bert", "gradient_x_input"),
+        slow("bert", "gradient_x_input"),
         slow("resnet", "saliency:absmean"),
         slow("convnext", "gradient_x_input"),
         slow("bert", "saliency"),
