@@ -11,9 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
+from generating.api import api
+from generating.docstrings import documented
+from generating.hooks import hook_sections
+from generating.imports import IMPORTS, imports_drawing
+from generating.schemas import command_schemas, schema_files, write_schemas
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+__all__ = ["api", "command_schemas", "hook_sections", "schema_files"]
 
 REFERENCE = Path(__file__).parent / "reference"
 RANKING_SCHEMA = REFERENCE / "ranking.schema.json"
@@ -238,19 +245,6 @@ def without_times(table: str) -> str:
     return "\n".join([lines[0], *(each[:start] + blank + each[end:] for each in lines[1:])])
 
 
-def documented(struct: type) -> dict[str, str]:
-    """Read ``Attributes:`` of a docstring: name -> text, in order."""
-    _, _, listed = (inspect.getdoc(struct) or "").partition("Attributes:\n")
-    found: dict[str, str] = {}
-    for line in listed.splitlines():
-        entry = re.fullmatch(r"    (\w+): (.+)", line)
-        if entry:
-            found[entry[1]] = entry[2]
-        elif line.startswith("        ") and found:
-            found[list(found)[-1]] += f" {line.strip()}"
-    return {name: text.rstrip(".").replace("``", "`") for name, text in found.items()}
-
-
 def _walk(
     command: click.Command, context: click.Context
 ) -> Iterator[tuple[click.Command, click.Context]]:
@@ -315,3 +309,5 @@ def _yes(value: bool) -> str:
 
 if __name__ == "__main__":
     RANKING_SCHEMA.write_text(ranking_schema(), encoding="utf-8")
+    write_schemas()
+    IMPORTS.write_text(imports_drawing(), encoding="utf-8")

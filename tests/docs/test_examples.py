@@ -17,14 +17,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 IDS = [page.relative_to(ROOT).as_posix() for page in PAGES]
 
 
-def test_programs_marked_with_run_do_run(page, blocks, python):
-    programs = blocks(page("docs/how-to/score-features.md"), "python run")
-    assert programs
-    for program in programs:
-        python("-c", program)
-
-
-def test_the_tutorial_makes_the_folder_that_it_shows(page, blocks, python, tmp_path):
+def test_the_tutorial_shows_how_many_images_it_makes(page, blocks, python, tmp_path):
     (program,) = blocks(page("docs/tutorial.md"), "python run")
     python("-c", program)
     for kind in ("loop", "open"):

@@ -1,4 +1,4 @@
-"""The plugins of ``docs/plugins.md`` work as they stand, installed as a stranger's."""
+"""The plugins of ``docs/plugins.md`` and beside it work as they stand, as a stranger's."""
 
 from __future__ import annotations
 
@@ -7,18 +7,27 @@ import re
 
 import pytest
 
+KINDS = "spoon,cutlery\ncutlery,tableware\n"
+PAGES = (
+    "docs/plugins.md",
+    *(f"docs/plugins/{name}.md" for name in ("training", "growth", "explanations")),
+)
+
 
 @pytest.fixture
-def stranger(page, blocks, tmp_path):
-    """Install files of the page as one distribution: ``stranger("zoo-alike", "zoo_alike")``."""
-    found = {}
-    for block in blocks(page("docs/plugins.md"), "python"):
-        if name := re.match(r"# (\w+)\.py\n", block):
-            found[name[1]] = block
+def files(page, blocks):
+    """Files of the pages: name without ``.py`` -> text."""
+    programs = [block for name in PAGES for block in blocks(page(name), "python")]
+    return {name[1]: each for each in programs if (name := re.match(r"# (\w+)\.py\n", each))}
+
+
+@pytest.fixture
+def stranger(files, tmp_path):
+    """Install files of a page as one distribution: ``stranger("zoo-alike", "zoo_alike")``."""
 
     def install(distribution, module, *others):
         for name in (module, *others):
-            (tmp_path / f"{name}.py").write_text(found[name], encoding="utf-8")
+            (tmp_path / f"{name}.py").write_text(files[name], encoding="utf-8")
         record = tmp_path / f"{module}-0.1.0.dist-info"
         record.mkdir()
         metadata = f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 0.1.0\n"
@@ -41,19 +50,31 @@ def test_methods_of_strangers_keep_their_promises(stranger, python, tmp_path):
     assert all(checks.values())
 
 
-def test_the_tests_of_the_page_pass(stranger, page, blocks, python, tmp_path):
-    stranger("zoo-alike", "zoo_alike", "zoo_alike_method")
-    stranger("zoo-hint", "zoo_hint", "zoo_hint_method")
-    stranger("zoo-wider", "zoo_wider", "zoo_wider_parts")
+def test_the_tests_of_the_pages_pass(stranger, files, python, tmp_path):
+    stranger("zoo-margin", "zoo_margin")
     stranger("zoo-thrift", "zoo_thrift", "zoo_thrift_parts")
-    own = [each for each in blocks(page("docs/plugins.md"), "python") if "def test_" in each]
-    names = re.findall(r"def (test_\w+)", "\n".join(own))
-    assert len(names) == len(own) == 4
-    calls = "\n".join(f"{name}()" for name in names)
-    python("-c", "\n".join([*own, calls]), path=tmp_path)
+    (tmp_path / "kinds.csv").write_text(KINDS, encoding="utf-8")
+    for name in ("test_margin", "test_thrift"):
+        (tmp_path / f"{name}.py").write_text(files[name], encoding="utf-8")
+    out = python("-m", "pytest", "-q", "-p", "no:cacheprovider", path=tmp_path)
+    assert re.search(r"\d+ passed", out)
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
+def test_the_tests_of_methods_that_train_and_grow_pass(stranger, files, python, tmp_path):
+    stranger("zoo-alike", "zoo_alike", "zoo_alike_method")
+    stranger("zoo-median", "zoo_median")
+    stranger("zoo-hint", "zoo_hint", "zoo_hint_method")
+    stranger("zoo-wider", "zoo_wider", "zoo_wider_parts")
+    for name in ("test_methods", "test_wider"):
+        (tmp_path / f"{name}.py").write_text(files[name], encoding="utf-8")
+    out = python("-m", "pytest", "-q", "-p", "no:cacheprovider", path=tmp_path)
+    assert re.search(r"\d+ passed", out)
+
+
+@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_student_is_made_by_the_amalgamator_and_the_event_is_told(stranger, python, tmp_path):
     stranger("zoo-alike", "zoo_alike", "zoo_alike_method")
     stranger("zoo-log", "zoo_log")
@@ -100,7 +121,7 @@ def test_a_reporter_and_a_graph_source_of_strangers_work(stranger, python, tmp_p
         "graph_source kinds": True
     }
     kinds = tmp_path / "kinds.csv"
-    kinds.write_text("spoon,cutlery\ncutlery,tableware\n", encoding="utf-8")
+    kinds.write_text(KINDS, encoding="utf-8")
     fetched = python(
         "-m", "zoo_cli", "graph", "fetch", "kinds", "--from", kinds, "--json", path=tmp_path
     )
