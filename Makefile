@@ -5,8 +5,9 @@ PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3.14
 
 VENV := .venv
 BIN := $(VENV)/bin
+# What is imported is compiled then; compiling every module of every library takes two minutes.
 PIP := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
-  PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
+  PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet --no-compile
 PINNED := pyproject.toml constraints.txt
 # Two threads that wait for each other by spinning are slower than one on shared cores.
 CALM := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE
@@ -15,7 +16,7 @@ PYTEST ?=
 COG := $(BIN)/cog -I docs --verbosity=1
 GENERATED := docs/plugins.md $(wildcard docs/reference/*.md)
 
-.PHONY: demo test test-exhaustive lint format docs clean
+.PHONY: demo test test-exhaustive downstream lint format docs site clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/base.stamp  ## Rank the packaged models on the packaged data, offline.
@@ -37,6 +38,12 @@ lint: $(VENV)/test.stamp  ## Style, types, import rules.
 docs: $(VENV)/test.stamp  ## Bring the generated parts of the documentation up to date.
 	$(COG) -r README.md $(GENERATED)
 	$(BIN)/python docs/generate.py
+
+site: $(VENV)/test.stamp  ## The documentation as a web site: build/docs/index.html.
+	$(BIN)/python -m sphinx -W --keep-going --quiet docs build/docs
+
+downstream: $(VENV)/test.stamp  ## Other people's plugins against the wheel of this tree, in a fresh environment.
+	$(BIN)/python examples/downstream.py
 
 format: $(VENV)/test.stamp  ## Let ruff lay out every file.
 	$(BIN)/ruff check --fix .

@@ -74,6 +74,7 @@ def test_what_takes_too_long_is_ended_and_said(runtimes, tmp_path):
     assert "not done" in runtimes.line_of(found)
 
 
+@pytest.mark.exhaustive
 def test_a_short_run_prints_every_engine_beside_its_bare_self(tmp_path):
     figures = tmp_path / "figures.jsonl"
     command = [sys.executable, str(SCRIPTS / "runtimes.py"), "--models", "embedded:regnet-textures"]

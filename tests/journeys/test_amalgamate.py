@@ -236,6 +236,7 @@ def test_an_ensemble_is_judged_and_nothing_is_made(bench):
     ]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_the_graph_is_added_and_compared(bench):
     done = bench.build("graph", "--method", "kd", "--onnx")

@@ -15,7 +15,16 @@ from zoo.hookspecs import HOOK_API, hookimpl
 if TYPE_CHECKING:
     from zoo.api import calibrate, export, load_probe, predict, recommend, score, taps
     from zoo.catalogue import Catalogue
-    from zoo.errors import InputError, NotApplicable, ZooError
+    from zoo.errors import (
+        CheckpointError,
+        HubError,
+        InputError,
+        NotApplicable,
+        OfflineError,
+        OutOfMemoryError,
+        PluginError,
+        ZooError,
+    )
     from zoo.evaluation import evaluate
     from zoo.explaining.entry import explain, explain_class
     from zoo.growing.entry import grow
@@ -38,7 +47,7 @@ if TYPE_CHECKING:
         Widen,
     )
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "zoo.api": (
@@ -51,7 +60,16 @@ _HOMES = {
         "taps",
     ),
     "zoo.catalogue": ("Catalogue",),
-    "zoo.errors": ("InputError", "NotApplicable", "ZooError"),
+    "zoo.errors": (
+        "CheckpointError",
+        "HubError",
+        "InputError",
+        "NotApplicable",
+        "OfflineError",
+        "OutOfMemoryError",
+        "PluginError",
+        "ZooError",
+    ),
     "zoo.evaluation": ("evaluate",),
     "zoo.explaining.entry": ("explain", "explain_class"),
     "zoo.growing.entry": ("grow",),
@@ -79,13 +97,18 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [
     "HOOK_API",
     "Catalogue",
+    "CheckpointError",
     "Deepen",
     "EstimatorSpec",
     "Features",
+    "HubError",
     "InputError",
     "ModelEntry",
     "ModelRef",
     "NotApplicable",
+    "OfflineError",
+    "OutOfMemoryError",
+    "PluginError",
     "PluginHost",
     "Probe",
     "Ranking",
@@ -116,7 +139,15 @@ __all__ = [
 ]
 
 
+#: Names that go: each is a :class:`zoo.deprecation.Moved`.
+_DEPRECATED: dict[str, Any] = {}
+
+
 def __getattr__(name: str) -> Any:
+    if name in _DEPRECATED:
+        from zoo.deprecation import old_name
+
+        return old_name(__name__, name, _DEPRECATED[name])
     if name not in _HOME:
         raise AttributeError(f"module 'zoo' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOME[name]), name)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import traceback
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -43,16 +45,16 @@ def load_graphs(
         What the graphs hold now.
     """
     sources = list(sources)
-    with _changing(graph, {info.name for info, _ in sources}) as (store, infos):
+    with _changing(graph, {info.name for info, _ in sources}) as draft:
         loaded = []
         for info, quads in sources:
-            _fill(store, info.name, quads, on_event)
-            infos[info.name] = msgspec.structs.replace(
+            _fill(draft.store, info.name, quads, on_event)
+            draft.infos[info.name] = msgspec.structs.replace(
                 info,
-                triples=count_triples(store, info.name),
+                triples=count_triples(draft.store, info.name),
                 loaded=info.loaded or datetime.now(UTC).isoformat(timespec="seconds"),
             )
-            loaded.append(infos[info.name])
+            loaded.append(draft.infos[info.name])
     return loaded
 
 
@@ -102,27 +104,38 @@ def _fill(store: Any, name: str, quads: Iterable[Any], on_event: Listener) -> No
         on_event(Event(kind="batch", model=name, done=done, message=f"{done:,} triples"))
 
 
+@dataclass
+class _Draft:
+    """What is to take the place of a graph's store; ``store`` is None once it is given up."""
+
+    store: Any
+    infos: dict[str, GraphInfo]
+
+
 @contextmanager
-def _changing(graph: Graph, gone: set[str]) -> Iterator[tuple[Any, dict[str, GraphInfo]]]:
+def _changing(graph: Graph, gone: set[str]) -> Iterator[_Draft]:
     """Give a copy of the store without some graphs, which takes its place if all goes well."""
     infos = {name: info for name, info in graph.infos.items() if name not in gone}
     if graph.folder is None:
-        store = _copied(graph, gone)
-        yield store, infos
-        graph.store, graph.infos = store, infos
+        draft = _Draft(_copied(graph, gone), infos)
+        yield draft
+        graph.store, graph.infos = draft.store, infos
         return
     previous, following = graph.generation, next_store(graph.folder)
     path = graph.folder / following
+    draft = _Draft(None, infos)
     try:
-        store = _on_disk(graph, gone, str(path))
-        yield store, infos
-        store.flush()
+        draft.store = _on_disk(graph, gone, str(path))
+        yield draft
+        draft.store.flush()
         write_contents(graph.folder, Contents(store=following, graphs=infos))
-    except BaseException:
-        store = None  # its files are open until nothing holds it
+    except BaseException as error:
+        # Its files are locked until nothing holds it, and the error remembers who did.
+        draft.store = None
+        traceback.clear_frames(error.__traceback__)
         shutil.rmtree(path, ignore_errors=True)
         raise
-    graph.store, graph.infos, graph.generation = store, infos, following
+    graph.store, graph.infos, graph.generation = draft.store, infos, following
     shutil.rmtree(graph.folder / previous, ignore_errors=True)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from zoo.types.built import BuiltModel
 from zoo.types.distilling import (
     Augmenter,
@@ -49,6 +51,7 @@ from zoo.types.growing import (
     Stack,
     Widen,
 )
+from zoo.types.limits import Limits
 from zoo.types.model import Candidate, Checkpoint, Modality, ModelEntry, ModelRef
 from zoo.types.probe import ImageInput, Probe, ProbeModality, Task
 from zoo.types.protocols import (
@@ -211,6 +214,7 @@ __all__ = [
     "Learns",
     "Lesson",
     "Level",
+    "Limits",
     "LinkScorer",
     "LinkTable",
     "ManyFolds",
@@ -275,3 +279,15 @@ __all__ = [
     "WholeNetwork",
     "Widen",
 ]
+
+#: Names that go: each is a :class:`zoo.deprecation.Moved`.
+_DEPRECATED: dict[str, Any] = {}
+
+if not TYPE_CHECKING:  # a type checker would take every misspelt name for one of these
+
+    def __getattr__(name: str) -> Any:
+        if name in _DEPRECATED:
+            from zoo.deprecation import old_name
+
+            return old_name(__name__, name, _DEPRECATED[name])
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
