@@ -169,6 +169,7 @@ def test_an_unknown_attribution_leaves_the_edges_and_says_so(layers):
     assert all(row["similarity"]["depara"]["value"] for row in result.document["layers"])
 
 
+@pytest.mark.exhaustive
 def test_all_names_every_estimator_and_shows_those_that_compare_beside_them(layers):
     result = layers("./bert", "texts.csv", "-e", "all", "--json")
     assert result.code == 0, result.err

@@ -135,6 +135,7 @@ def test_it_predicts_and_is_a_candidate_like_any_other(bench, built):
     assert row["model"].endswith("built")
 
 
+@pytest.mark.exhaustive
 def test_its_recipe_makes_the_very_same_again(bench, built):
     shutil.copy(bench.folder / "built" / "run.yaml", bench.folder / "again.yaml")
     done = bench("amalgamate", "--config", "again.yaml", "--yes", "-o", "again", "-q")

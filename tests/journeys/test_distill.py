@@ -114,6 +114,7 @@ def test_a_person_is_told_who_compares_what(distilled):
     assert "this is distillation" not in said
 
 
+@pytest.mark.exhaustive
 def test_killed_and_resumed_from_its_recipe_it_becomes_the_very_same(bench, distilled):
     """Memories of samples, and draws from them, go on where they were."""
     done = bench(
@@ -129,6 +130,7 @@ def test_killed_and_resumed_from_its_recipe_it_becomes_the_very_same(bench, dist
     assert recipe(bench, "interrupted")["method"] == METHODS
 
 
+@pytest.mark.exhaustive
 def test_teachers_whose_labels_stand_in_another_order_and_labels_of_the_data(bench, distill):
     done = distill(
         *("ordered", "--method", "kd,hkd", "--labels", "--batch", 8, "--set", "hkd.count=4"),

@@ -228,6 +228,7 @@ def test_a_checkpoint_gives_the_mean_over_its_tokens_without_the_padding(
     assert embed(str(checkpoints["gpt2"]), TEXTS) == pytest.approx(expected, abs=1e-5)
 
 
+@pytest.mark.exhaustive
 def test_clip_gives_what_it_compares_with_images(checkpoints, catalogue, run_settings):
     import torch
     from transformers import AutoTokenizer, CLIPModel
